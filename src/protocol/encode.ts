@@ -1,0 +1,34 @@
+/** A message as stored: `data` is its JSON text, which is spliced into what goes out and never parsed. */
+export interface EncodableMessage {
+  readonly offset: string;
+  readonly from: string;
+  readonly at: number;
+  readonly data: string;
+}
+
+/** The text of a `message` push. */
+export function encodeMessage(channel: string, message: EncodableMessage): string {
+  return `{"type":"message","channel":"${channel}",${body(message)}}`;
+}
+
+/** The text of a `history` reply. */
+export function encodeHistory(
+  id: number,
+  channel: string,
+  page: {
+    readonly messages: readonly EncodableMessage[];
+    readonly offset: string;
+    readonly upToDate: boolean;
+  },
+): string {
+  const messages = page.messages.map((message) => `{${body(message)}}`).join(',');
+  return (
+    `{"type":"history","id":${id},"channel":"${channel}","messages":[${messages}],` +
+    `"offset":"${page.offset}","upToDate":${page.upToDate}}`
+  );
+}
+
+/** Names of channels and offsets need no escapes; the name of a publisher may. */
+function body(message: EncodableMessage): string {
+  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}`;
+}

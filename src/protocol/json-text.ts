@@ -1,0 +1,108 @@
+/**
+ * What one pass over the text of an envelope finds before it is parsed: how deep it nests,
+ * and where the values of the members `data` and `id` stand. The spans mean something only
+ * if the text then parses as a JSON object.
+ */
+export interface JsonOutline {
+  /** Levels of nesting: 0 for a scalar, 1 for `{}`. */
+  readonly depth: number;
+  readonly data: Span | undefined;
+  readonly id: Span | undefined;
+}
+
+/** From `start` up to but not including `end`, in characters. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/**
+ * Outlines a JSON text without building anything from it. The depth is counted before the parse
+ * because JSON.parse takes 100,000 levels that nothing after it survives; the span of `data` lets
+ * the payload be stored byte for byte, never parsed and printed again.
+ */
+export function outlineJson(text: string): JsonOutline {
+  const members: { data?: Span; id?: Span } = {};
+  let depth = 0;
+  let deepest = 0;
+  let key: string | undefined;
+  let valueStart = -1;
+  let lastString: Span = { start: 0, end: 0 };
+
+  const endMember = (end: number) => {
+    if (key === 'data' || key === 'id') members[key] = trimSpan(text, valueStart, end);
+    key = undefined;
+  };
+
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE: {
+        const end = endOfString(text, at);
+        if (depth === 1 && key === undefined) lastString = { start: at, end };
+        at = end - 1;
+        break;
+      }
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        depth++;
+        if (depth > deepest) deepest = depth;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        if (depth === 1) endMember(at);
+        depth--;
+        break;
+      case COLON:
+        if (depth === 1 && key === undefined) {
+          key = keyAt(text, lastString);
+          valueStart = at + 1;
+        }
+        break;
+      case COMMA:
+        if (depth === 1) endMember(at);
+        break;
+    }
+  }
+  return { depth: deepest, data: members.data, id: members.id };
+}
+
+function endOfString(text: string, quote: number): number {
+  for (let at = quote + 1; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === BACKSLASH) at++;
+    else if (char === QUOTE) return at + 1;
+  }
+  return text.length;
+}
+
+/** The key in the span; its escapes count as what they stand for, as they do for JSON.parse. */
+function keyAt(text: string, span: Span): string {
+  const raw = text.slice(span.start + 1, span.end - 1);
+  if (!raw.includes('\\')) return raw;
+  try {
+    return String(JSON.parse(text.slice(span.start, span.end)));
+  } catch {
+    return raw; // not JSON: the parse of the whole will say so
+  }
+}
+
+function trimSpan(text: string, from: number, to: number): Span {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return { start, end };
+}
+
+function isSpace(char: number): boolean {
+  return char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09;
+}
