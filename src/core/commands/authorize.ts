@@ -1,0 +1,22 @@
+import { Refused } from '../../protocol/refused.js';
+import type { Action, Policy } from '../policy.js';
+import type { Session } from '../session.js';
+
+/** Throws `forbidden` unless policy lets the session do this. */
+export async function authorize(
+  policy: Policy,
+  session: Session,
+  action: Action,
+  channel: string,
+): Promise<void> {
+  const verdict = policy.may(session.identity, action, channel);
+  const may = typeof verdict === 'boolean' ? verdict : await verdict;
+  if (may !== true) throw new Refused('forbidden', `you may not ${PHRASES[action]} this channel`);
+}
+
+const PHRASES: Record<Action, string> = {
+  subscribe: 'subscribe to',
+  publish: 'publish to',
+  history: 'read the history of',
+  presence: 'see who is in',
+};

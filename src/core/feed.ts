@@ -1,0 +1,143 @@
+import type { Position } from '../protocol/offset.js';
+import type { Push } from '../protocol/pushes.js';
+import type { Store, StoredMessage, Tail, Watcher } from '../store/store.js';
+import type { Transport } from './carrier.js';
+import { EncodeOnce } from './carrier.js';
+import type { Source, Subscription } from './subscription.js';
+
+/**
+ * One channel on this node: it hears of the channel's messages and hands them to the subscriptions that are
+ * live. What one turn of the event loop brings is printed once for each encoding and leaves in one write
+ * a reader. Announcements may be lost: where the next one doesn't join, the live ones read the log.
+ */
+export class Feed implements Source, Watcher {
+  readonly channel: string;
+  readonly store: Store;
+  readonly subscriptions = new Set<Subscription>();
+  /** Runs at the end of this turn of the event loop. */
+  readonly #defer: (run: () => void) => void;
+  readonly #live: Subscription[] = [];
+  #epoch = '';
+  /** Of the last message that was handed to the live ones, or would have been. */
+  #seq = 0;
+  #pending: StoredMessage[] = [];
+  #unwatch: (() => void) | undefined;
+
+  constructor(channel: string, store: Store, defer: (run: () => void) => void) {
+    this.channel = channel;
+    this.store = store;
+    this.#defer = defer;
+  }
+
+  /** Listens first and looks for the tail then, so that nothing can fall between. */
+  async open(): Promise<void> {
+    this.#unwatch = await this.store.watch(this.channel, this);
+    const tail = await this.store.open(this.channel);
+    if (this.#epoch === '') this.#startOver(tail.epoch, tail.seq);
+  }
+
+  stop(): void {
+    this.#unwatch?.();
+  }
+
+  /** The end of this turn of the event loop: a long catching up lets the others work. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#defer(resolve));
+  }
+
+  /**
+   * True where nothing that was handed out already is missing after this position. A later epoch than the
+   * feed has heard of is the log's word against an announcement that was lost.
+   */
+  joins(position: Position): boolean {
+    if (position.epoch > this.#epoch) this.#startOver(position.epoch, position.seq);
+    return position.epoch === this.#epoch && position.seq >= this.#seq;
+  }
+
+  goLive(subscription: Subscription): void {
+    subscription.state = 'live';
+    subscription.liveIndex = this.#live.push(subscription) - 1;
+  }
+
+  /** Ends a subscription with the last thing it is told, if anything. */
+  end(subscription: Subscription, last?: Push): void {
+    if (subscription.state === 'ended') return;
+    if (subscription.state === 'live') this.#leaveLive(subscription);
+    subscription.state = 'ended';
+    this.subscriptions.delete(subscription);
+    subscription.session.subscriptionEnded(subscription, last);
+  }
+
+  appended(message: StoredMessage, epoch: string): void {
+    const last = this.#pending.at(-1)?.seq ?? this.#seq;
+    if (epoch === this.#epoch && message.seq <= last) return;
+    if (epoch !== this.#epoch || message.seq !== last + 1) this.#startOver(epoch, message.seq);
+    else if (this.#live.length === 0 && this.#pending.length === 0) this.#seq = message.seq;
+    else if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());
+  }
+
+  closed(tail: Tail): void {
+    this.#startOver(tail.epoch, tail.seq);
+  }
+
+  deleted(): void {
+    this.#startOver('', 0);
+    for (const subscription of [...this.subscriptions]) {
+      this.end(subscription, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
+    }
+  }
+
+  /** The next to come is after this position; who is live finds out from the log what lies between. */
+  #startOver(epoch: string, seq: number): void {
+    this.#flush();
+    this.#epoch = epoch;
+    this.#seq = seq;
+    for (const subscription of [...this.#live]) this.#fallBack(subscription);
+  }
+
+  #fallBack(subscription: Subscription): void {
+    this.#leaveLive(subscription);
+    subscription.state = 'catching up';
+    subscription.catchUp();
+  }
+
+  /** The last takes the place of the one that leaves. */
+  #leaveLive(subscription: Subscription): void {
+    const last = this.#live.pop();
+    if (last === undefined || last === subscription) return;
+    this.#live[subscription.liveIndex] = last;
+    last.liveIndex = subscription.liveIndex;
+  }
+
+  #flush(): void {
+    const batch = this.#pending;
+    const to = batch.at(-1)?.seq;
+    if (to === undefined) return;
+    this.#pending = [];
+    const from = this.#seq;
+    this.#seq = to;
+    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch));
+    const delivered = new Map<Transport, number>();
+    // From the end: the one that falls behind leaves its place to one that was served.
+    for (let at = this.#live.length - 1; at >= 0; at--) {
+      const subscription = this.#live[at];
+      if (subscription === undefined) continue;
+      const { carrier } = subscription.session;
+      const encoded = printed.for(carrier.encoding);
+      if (!subscription.session.hasRoom || encoded === undefined) {
+        subscription.session.telemetry.fellBehind();
+        this.#fallBack(subscription);
+        continue;
+      }
+      const count = subscription.deliver(batch, from, to, encoded);
+      delivered.set(carrier.transport, (delivered.get(carrier.transport) ?? 0) + count);
+    }
+    this.#count(delivered);
+  }
+
+  #count(delivered: ReadonlyMap<Transport, number>): void {
+    const [anyone] = this.subscriptions;
+    if (anyone === undefined) return;
+    for (const [transport, count] of delivered) anyone.session.telemetry.messagesOut(transport, count);
+  }
+}

@@ -1,0 +1,46 @@
+import type { SessionLimits } from '../protocol/pushes.js';
+
+/** Every bound of a session (PROTOCOL §6). */
+export interface Limits {
+  /** Of one frame that comes in. */
+  readonly maxFrameBytes: number;
+  /** Levels that data may nest. */
+  readonly maxDataDepth: number;
+  readonly maxSubscriptions: number;
+  readonly commandsPerSecond: number;
+  /** Commands that may come at once after a quiet while. */
+  readonly commandBurst: number;
+  /** Messages that one `history` gives at most. */
+  readonly historyPage: number;
+  /** Bytes queued to one connection before its subscriptions fall back to catching up. */
+  readonly maxQueuedBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxFrameBytes: 64 * 1024,
+  maxDataDepth: 64,
+  maxSubscriptions: 128,
+  commandsPerSecond: 100,
+  commandBurst: 200,
+  historyPage: 1000,
+  maxQueuedBytes: 256 * 1024,
+};
+
+/** Bytes that one read of the log takes, and so one page of history or of catching up. */
+export const MAX_PAGE_BYTES = 128 * 1024;
+
+/** Commands of one session that are carried out at once; more wait unread. */
+export const MAX_COMMANDS_IN_FLIGHT = 16;
+
+/** Members that one list names; `count` tells how many there are. */
+export const MAX_MEMBERS_LISTED = 1000;
+
+/** Faults in a row after which a session is ended. */
+export const STRIKES = { badEnvelope: 10, tooManySubscriptions: 10, rateLimited: 100 } as const;
+
+/** What `welcome` tells of the limits. */
+export function toldLimits(limits: Limits): SessionLimits {
+  const { maxFrameBytes, maxDataDepth, maxSubscriptions, commandsPerSecond, commandBurst, historyPage } =
+    limits;
+  return { maxFrameBytes, maxDataDepth, maxSubscriptions, commandsPerSecond, commandBurst, historyPage };
+}

@@ -1,0 +1,48 @@
+/** How a session's life is judged. All in ms. */
+export interface LivenessTimes {
+  /** Between two pings. */
+  readonly pingIntervalMs: number;
+  /** After a ping, until some byte has come in. */
+  readonly pongTimeoutMs: number;
+  /** For a peer that reads nothing: until something queued has left. */
+  readonly stallTimeoutMs: number;
+}
+
+/** What a sweep sees of a connection. */
+export interface Vitals {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly queuedBytes: number;
+}
+
+/**
+ * Whether one connection is alive. Any byte that comes in is life. While bytes are queued that the peer doesn't
+ * take, a ping would only stand behind them: a slow reader is given `stallTimeoutMs` to take some.
+ * Holds numbers only; one sweep over all sessions asks it.
+ */
+export class Liveness {
+  #receivedBytes = 0;
+  #sentBytes = 0;
+  #progressAt: number;
+  #pingDueAt: number;
+  #pingedAt: number | undefined;
+
+  /** `spread` is 0 to 1: where in the interval the first ping falls, so that those of many don't coincide. */
+  constructor(now: number, times: LivenessTimes, spread: number) {
+    this.#progressAt = now;
+    this.#pingDueAt = now + times.pingIntervalMs * (0.5 + spread / 2);
+  }
+
+  judge(now: number, times: LivenessTimes, vitals: Vitals): 'alive' | 'ping' | 'dead' {
+    if (vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
+    if (vitals.sentBytes !== this.#sentBytes || vitals.queuedBytes === 0) this.#progressAt = now;
+    this.#receivedBytes = vitals.receivedBytes;
+    this.#sentBytes = vitals.sentBytes;
+    if (vitals.queuedBytes > 0) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
+    if (this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
+    this.#pingedAt = now;
+    this.#pingDueAt = now + times.pingIntervalMs;
+    return 'ping';
+  }
+}

@@ -1,0 +1,22 @@
+/** What can be done on a channel. */
+export type Action = 'subscribe' | 'publish' | 'history' | 'presence';
+
+/** Who asks. */
+export interface Caller {
+  /** The `sub` of the token; null where there was none. */
+  readonly user: string | null;
+  readonly name: string;
+  /** Every claim of the verified token. */
+  readonly claims: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Who may do what on which channel. Asked for every command; a throw is a refusal and is logged. */
+export interface Policy {
+  may(caller: Caller, action: Action, channel: string): boolean | Promise<boolean>;
+}
+
+/** Anybody may do anything: for development on one's own machine. */
+export const openPolicy: Policy = { may: () => true };
+
+/** Who has a good token may do anything, nobody else may do anything. */
+export const userPolicy: Policy = { may: (caller) => caller.user !== null };

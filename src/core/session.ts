@@ -1,0 +1,230 @@
+import type { CloseName, ErrorCode } from '../protocol/codes.js';
+import { CLOSES, ERRORS } from '../protocol/codes.js';
+import type { LeftCause, Push } from '../protocol/pushes.js';
+import type { Member } from '../protocol/replies.js';
+import { SUBPROTOCOL } from '../protocol/version.js';
+import type { Carrier } from './carrier.js';
+import type { Job, Release } from './inbox.js';
+import { Inbox } from './inbox.js';
+import type { Limits } from './limits.js';
+import { STRIKES, toldLimits } from './limits.js';
+import type { LivenessTimes } from './liveness.js';
+import { Liveness } from './liveness.js';
+import type { Caller } from './policy.js';
+import { tellMissed } from './presence.js';
+import { RateLimit } from './rate.js';
+import type { Subscriber, Subscription } from './subscription.js';
+import type { LogError, Telemetry } from './telemetry.js';
+
+/** Who was admitted, and until when. */
+export interface Identity extends Caller {
+  /** In ms since 1970; null where the session has no end of its own. */
+  readonly expiresAt: number | null;
+}
+
+/** How the server ends a session. */
+export interface Ending {
+  readonly close: CloseName;
+  readonly code: ErrorCode;
+  readonly cause: LeftCause;
+  /** For what is to be tried again: the time within which the client picks when. */
+  readonly afterMs?: readonly [number, number];
+}
+
+/** The node, as its sessions see it. */
+export interface SessionHost {
+  readonly limits: Limits;
+  readonly times: LivenessTimes;
+  readonly telemetry: Telemetry;
+  readonly logError: LogError;
+  /** ms since 1970. */
+  now(): number;
+  /** ms that only ever grow, with fractions. */
+  uptimeMs(): number;
+  random(): number;
+  /** Carries out a command and answers it. Never rejects. */
+  run(session: Session, job: Job, release: Release): Promise<void>;
+  subscribed(subscription: Subscription): void;
+  /** `cause` is undefined for one that ended before it began. */
+  unsubscribed(subscription: Subscription, cause: LeftCause | undefined): void;
+  /** The session holds nothing any more. */
+  gone(session: Session): void;
+}
+
+/** One client's admitted stay: its identity, its subscriptions, and what it may still send. */
+export class Session implements Subscriber {
+  readonly id: string;
+  readonly host: SessionHost;
+  readonly carrier: Carrier;
+  /** The peer's address, as admission saw it. */
+  readonly address: string;
+  readonly beganAt: number;
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly inbox: Inbox;
+  identity: Identity;
+  ended = false;
+  readonly #rate: RateLimit;
+  readonly #liveness: Liveness;
+  readonly #strikes = { badEnvelope: 0, tooManySubscriptions: 0, rateLimited: 0 };
+  #paused = false;
+  #leftBecause: LeftCause = 'unsubscribed';
+
+  constructor(host: SessionHost, id: string, identity: Identity, carrier: Carrier, address: string) {
+    this.host = host;
+    this.id = id;
+    this.identity = identity;
+    this.carrier = carrier;
+    this.address = address;
+    this.beganAt = host.now();
+    this.inbox = new Inbox(this);
+    const uptimeMs = host.uptimeMs();
+    this.#rate = new RateLimit(host.limits.commandBurst, uptimeMs);
+    this.#liveness = new Liveness(uptimeMs, host.times, host.random());
+  }
+
+  get member(): Member {
+    return { session: this.id, user: this.identity.user, name: this.identity.name };
+  }
+
+  get telemetry(): Telemetry {
+    return this.host.telemetry;
+  }
+
+  get logError(): LogError {
+    return this.host.logError;
+  }
+
+  /** False while more is queued than the peer takes: what can wait, waits. */
+  get hasRoom(): boolean {
+    return this.carrier.queuedBytes < this.host.limits.maxQueuedBytes;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (!this.ended) this.carrier.write(bytes);
+  }
+
+  push(push: Push): void {
+    const bytes = this.carrier.encoding.push(push);
+    if (bytes !== undefined) this.write(bytes);
+  }
+
+  reply(text: string): void {
+    const bytes = this.carrier.encoding.reply(text);
+    if (bytes !== undefined) this.write(bytes);
+  }
+
+  fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void {
+    const { advice } = ERRORS[code];
+    this.push({
+      type: 'error',
+      ...(id !== undefined && { id }),
+      code,
+      message,
+      advice,
+      ...(details !== undefined && { details: [...details] }),
+    });
+  }
+
+  welcome(): void {
+    const { user, name } = this.identity;
+    const { pingIntervalMs } = this.host.times;
+    const limits = toldLimits(this.host.limits);
+    this.push({
+      type: 'welcome',
+      protocol: SUBPROTOCOL,
+      session: this.id,
+      name,
+      user,
+      pingIntervalMs,
+      limits,
+    });
+  }
+
+  run(job: Job, release: Release): Promise<void> {
+    return this.host.run(this, job, release);
+  }
+
+  /** True where one more command is within the session's rate. */
+  takeCommand(): boolean {
+    const { commandsPerSecond, commandBurst } = this.host.limits;
+    const taken = this.#rate.take(this.host.uptimeMs(), commandsPerSecond, commandBurst);
+    if (taken) this.#strikes.rateLimited = 0;
+    return taken;
+  }
+
+  /** Counts a fault; the last in a row of them ends the session. */
+  strike(kind: keyof typeof STRIKES, code: ErrorCode): void {
+    this.#strikes[kind]++;
+    if (this.#strikes[kind] >= STRIKES[kind]) this.end({ close: kind, code, cause: 'closed' });
+  }
+
+  forgive(kind: keyof typeof STRIKES): void {
+    this.#strikes[kind] = 0;
+  }
+
+  /** Takes no more input than there is room to answer. */
+  regulate(): void {
+    const pause = this.inbox.isFull || !this.hasRoom;
+    if (pause === this.#paused || this.ended) return;
+    this.#paused = pause;
+    if (pause) this.carrier.pause();
+    else this.carrier.resume();
+  }
+
+  /** The carrier took everything: what waited goes on. */
+  drained(): void {
+    for (const subscription of this.subscriptions.values()) {
+      tellMissed(subscription);
+      subscription.catchUp();
+    }
+    this.inbox.pump();
+  }
+
+  /** One look at the clock, for all that a session has to do with time. */
+  tick(now: number, uptimeMs: number): void {
+    const { expiresAt } = this.identity;
+    if (expiresAt !== null && now >= expiresAt) {
+      this.end({ close: 'unauthenticated', code: 'unauthenticated', cause: 'expired' });
+      return;
+    }
+    const verdict = this.#liveness.judge(uptimeMs, this.host.times, this.carrier);
+    if (verdict === 'ping') this.carrier.ping();
+    if (verdict === 'dead') {
+      this.end({ close: 'noPong', code: 'unavailable', cause: 'timeout', afterMs: [0, 1000] });
+      this.carrier.terminate();
+    }
+  }
+
+  /** Ends it from this side, in words. */
+  end({ close, code, cause, afterMs }: Ending): void {
+    if (this.ended) return;
+    const { code: number, advice } = CLOSES[close];
+    const after = advice === 'retry' ? { afterMs: [...(afterMs ?? [500, 5000])] as [number, number] } : {};
+    this.push({ type: 'bye', code, advice, ...after });
+    this.gone(cause);
+    this.carrier.close(number, code);
+  }
+
+  /** The carrier is closed, or about to be: everything the session held is let go. */
+  gone(cause: LeftCause): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.inbox.clear();
+    this.#leftBecause = cause;
+    for (const subscription of [...this.subscriptions.values()]) subscription.feed.end(subscription);
+    this.host.gone(this);
+  }
+
+  /** A subscription of it is about to begin. */
+  subscribed(subscription: Subscription): void {
+    this.subscriptions.set(subscription.channel, subscription);
+    this.host.subscribed(subscription);
+  }
+
+  subscriptionEnded(subscription: Subscription, last: Push | undefined): void {
+    const hadBegun = this.subscriptions.get(subscription.channel) === subscription;
+    if (hadBegun) this.subscriptions.delete(subscription.channel);
+    this.host.unsubscribed(subscription, hadBegun ? this.#leftBecause : undefined);
+    if (last !== undefined) this.push(last);
+  }
+}

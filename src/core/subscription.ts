@@ -1,0 +1,150 @@
+import type { ErrorCode } from '../protocol/codes.js';
+import type { Position } from '../protocol/offset.js';
+import { formatOffset } from '../protocol/offset.js';
+import type { Joined, Left, Push } from '../protocol/pushes.js';
+import { Refused } from '../protocol/refused.js';
+import type { Member } from '../protocol/replies.js';
+import type { Page, Store, StoredMessage } from '../store/store.js';
+import type { Carrier } from './carrier.js';
+import { MAX_PAGE_BYTES } from './limits.js';
+import type { LogError, Telemetry } from './telemetry.js';
+
+const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
+
+/** A session, as its subscriptions see it. */
+export interface Subscriber {
+  readonly id: string;
+  readonly member: Member;
+  readonly carrier: Carrier;
+  readonly telemetry: Telemetry;
+  readonly logError: LogError;
+  /** False while more is queued than the peer takes. */
+  readonly hasRoom: boolean;
+  write(bytes: Uint8Array): void;
+  push(push: Push): void;
+  /** It takes no more part in the feed; `last` is what the client is told. */
+  subscriptionEnded(subscription: Subscription, last: Push | undefined): void;
+}
+
+/** A channel's feed, as its subscriptions see it. */
+export interface Source {
+  readonly channel: string;
+  readonly store: Store;
+  turn(): Promise<void>;
+  joins(position: Position): boolean;
+  goLive(subscription: Subscription): void;
+  end(subscription: Subscription, last?: Push): void;
+}
+
+/**
+ * A session's position in a channel. It is *live* while it stands at the tail and its carrier takes what
+ * comes; otherwise it is *catching up*: it reads the log at the pace of its carrier. Joining with history,
+ * resuming after a cut and reading slowly are this one thing.
+ */
+export class Subscription {
+  readonly session: Subscriber;
+  readonly feed: Source;
+  /** True where joined and left are to be told. */
+  readonly presence: boolean;
+  /** The position: after the `seq`-th message of this epoch. */
+  epoch: string;
+  seq: number;
+  state: 'catching up' | 'live' | 'ended' = 'catching up';
+  /** Where in the feed's list of live subscriptions it stands. */
+  liveIndex = -1;
+  /** Joined and left that found no room; told when there is some. By session, what cancels out is gone. */
+  missed: Map<string, Joined | Left> | undefined;
+  #reading = false;
+
+  constructor(session: Subscriber, feed: Source, presence: boolean, page: Page) {
+    this.session = session;
+    this.feed = feed;
+    this.presence = presence;
+    this.epoch = page.epoch;
+    this.seq = page.seq - page.messages.length;
+  }
+
+  get channel(): string {
+    return this.feed.channel;
+  }
+
+  get offset(): string {
+    return formatOffset(this.epoch, this.seq);
+  }
+
+  /** Goes on from the page that the position came from. */
+  begin(page: Page): void {
+    if (this.session.hasRoom) this.#take(page);
+    this.catchUp();
+  }
+
+  /** Reads on, if that is not under way: after the carrier has drained, or where the feed has a hole. */
+  catchUp(): void {
+    if (this.#reading || !this.#mayRead) return;
+    this.#reading = true;
+    this.#readOn()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#reading = false;
+        this.catchUp();
+      });
+  }
+
+  /** A batch of the feed, while live; `printed` is the whole of it. Returns how many were news. */
+  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: Uint8Array): number {
+    if (this.seq === from) {
+      this.session.write(printed);
+      this.seq = to;
+      return batch.length;
+    }
+    const news = batch.filter((message) => message.seq > this.seq);
+    this.#write(news);
+    this.seq = Math.max(this.seq, to);
+    return news.length;
+  }
+
+  get #mayRead(): boolean {
+    return this.state === 'catching up' && this.session.hasRoom;
+  }
+
+  /** A page that finds no room when it comes is read again later: what waits for a slow reader is its position. */
+  async #readOn(): Promise<void> {
+    while (this.#mayRead) {
+      const page = await this.feed.store.read(this.channel, this, PAGE);
+      if (!this.#mayRead) return;
+      this.#take(page);
+      if (this.#mayRead) await this.feed.turn();
+    }
+  }
+
+  /** No await from here to going live: nothing can be published in between. */
+  #take(page: Page): void {
+    const start = page.seq - page.messages.length;
+    if (page.epoch !== this.epoch || start !== this.seq) this.#jump(page.epoch, start, page.lost ?? 'reset');
+    this.#write(page.messages);
+    this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
+    this.epoch = page.epoch;
+    this.seq = page.seq;
+    if (!page.upToDate) return;
+    if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: this.offset });
+    else if (this.feed.joins(this)) this.feed.goLive(this);
+  }
+
+  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): void {
+    this.session.telemetry.gap(reason);
+    this.session.push({ type: 'gap', channel: this.channel, offset: formatOffset(epoch, seq), reason });
+  }
+
+  #write(messages: readonly StoredMessage[]): void {
+    if (messages.length > 0)
+      this.session.write(this.session.carrier.encoding.messages(this.channel, messages));
+  }
+
+  /** The log can't be read: the subscription ends in words, and the client comes back for it. */
+  #fail(error: unknown): void {
+    const code: ErrorCode = error instanceof Refused ? error.code : 'internal';
+    if (!(error instanceof Refused))
+      this.session.logError(error, { session: this.session.id, channel: this.channel });
+    this.feed.end(this, { type: 'unsubscribed', channel: this.channel, code });
+  }
+}

@@ -1,0 +1,90 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Identity } from '../core/session.js';
+import { Refused } from '../protocol/refused.js';
+import { BEARER_PREFIX, SUBPROTOCOL } from '../protocol/version.js';
+import type { Credentials } from './credentials.js';
+import { credentialsOf } from './credentials.js';
+import { addressOf, anonymousName } from './names.js';
+import type { ResolvedOptions } from './options.js';
+import { isAllowedOrigin } from './origin.js';
+import type { CheckToken } from './tokens.js';
+
+/** What admission looks at besides the request. */
+export interface Occupancy {
+  draining(): boolean;
+  sessions(): number;
+  sessionsFrom(address: string): number;
+}
+
+/** Who may connect: one function for every transport. What it refuses, it throws as `Refused`. */
+export class Admission {
+  readonly #options: ResolvedOptions;
+  readonly #checkToken: CheckToken;
+  readonly #occupancy: Occupancy;
+
+  constructor(options: ResolvedOptions, checkToken: CheckToken, occupancy: Occupancy) {
+    this.#options = options;
+    this.#checkToken = checkToken;
+    this.#occupancy = occupancy;
+  }
+
+  /** Who the caller is. The cheap checks come first; the room is looked at again after the slow one. */
+  async admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
+    this.checkRoom(request);
+    const { headers, url = '' } = request;
+    this.#checkOrigin(headers);
+    const credentials = credentialsOf(headers, url, offered, this.#options.token);
+    if (credentials?.from === 'cookie') this.#checkCookieOrigin(headers);
+    const identity = await this.#identify(credentials, request);
+    this.checkRoom(request);
+    return identity;
+  }
+
+  /** Throws unless a client that offers these is served: ours, or none where there is a plain channel. */
+  checkSubprotocols(offered: ReadonlySet<string>): void {
+    if (offered.has(SUBPROTOCOL)) return;
+    const others = [...offered].filter((value) => !value.startsWith(BEARER_PREFIX));
+    if (others.length > 0 && this.#options.handleProtocols === undefined) {
+      throw new Refused(
+        'bad_handshake',
+        `none of the offered subprotocols is spoken here: offer ${SUBPROTOCOL}`,
+      );
+    }
+    if (this.#options.plainChannel === false) {
+      throw new Refused(
+        'bad_handshake',
+        `offer the subprotocol ${SUBPROTOCOL}: there is no plain channel here`,
+      );
+    }
+  }
+
+  /** Throws where there is no room for one more. To be asked again after whatever takes time. */
+  checkRoom(request: IncomingMessage): void {
+    const { maxSessions, maxSessionsPerAddress } = this.#options.limits;
+    if (this.#occupancy.draining()) throw new Refused('draining', 'this server is about to end');
+    if (this.#occupancy.sessions() >= maxSessions) throw new Refused('unavailable', 'this server is full');
+    if (maxSessionsPerAddress === undefined) return;
+    if (this.#occupancy.sessionsFrom(addressOf(request)) >= maxSessionsPerAddress) {
+      throw new Refused('too_many', 'there are too many sessions from this address');
+    }
+  }
+
+  #checkOrigin(headers: IncomingHttpHeaders): void {
+    const { origin } = headers;
+    if (origin === undefined || isAllowedOrigin(origin, headers, this.#options)) return;
+    throw new Refused('forbidden', 'pages of this Origin may not connect');
+  }
+
+  /** A browser sends cookies along from any page: only the Origin tells whose page it is. */
+  #checkCookieOrigin({ origin }: IncomingHttpHeaders): void {
+    if (origin === undefined)
+      throw new Refused('forbidden', 'a cookie is taken only together with an Origin');
+  }
+
+  async #identify(credentials: Credentials | undefined, request: IncomingMessage): Promise<Identity> {
+    if (credentials !== undefined) return this.#checkToken(credentials.token);
+    if (!this.#options.anonymous) throw new Refused('unauthenticated', 'a token is needed');
+    const name = anonymousName(request, this.#options.anonymousNames);
+    return { user: null, name, claims: undefined, expiresAt: null };
+  }
+}

@@ -1,0 +1,160 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { EarshotNode } from '../core/node.js';
+import type { Identity } from '../core/session.js';
+import { Refused } from '../protocol/refused.js';
+import { SUBPROTOCOL } from '../protocol/version.js';
+import { serveWebSocket } from '../transport/websocket/serve.js';
+import type { Refusal } from '../transport/websocket/server.js';
+import { WebSockets } from '../transport/websocket/server.js';
+import type { Admission } from './admission.js';
+import { compressionOf } from './compression.js';
+import { checkHandshake, offeredSubprotocols } from './handshake.js';
+import { askVerifyClient } from './hooks.js';
+import type { Metrics } from './metrics.js';
+import { addressOf } from './names.js';
+import type { ResolvedOptions } from './options.js';
+import type { Problem } from './problem.js';
+import { answerSocket, problem, problemOf } from './problem.js';
+
+export interface EndpointParts {
+  readonly options: ResolvedOptions;
+  readonly node: EarshotNode;
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  /** Ours to mend. */
+  readonly logError: (error: unknown) => void;
+}
+
+/** The WebSocket's way in: from the upgrade to the session. */
+export class WebSocketEndpoint {
+  /** Every open WebSocket, those of ended sessions too. */
+  readonly open = new Set<WebSocket>();
+  readonly #parts: EndpointParts;
+  readonly #webSockets: WebSockets;
+  /** Who was admitted, between the check and the upgrade. */
+  readonly #admitted = new WeakMap<IncomingMessage, Identity>();
+
+  constructor(parts: EndpointParts) {
+    this.#parts = parts;
+    const { limits, closeTimeoutMs } = parts.options;
+    this.#webSockets = new WebSockets({
+      ...compressionOf(parts.options),
+      maxFrameBytes: limits.maxFrameBytes,
+      maxFragments: limits.maxFragments,
+      closeTimeoutMs,
+      verifyClient: (request, answer) => void this.#verify(request).then(answer),
+      selectProtocol: (offered, request) => this.#select(offered, request),
+      onBadHandshake: (socket, message) => this.#refuse(socket, new Refused('bad_handshake', message)),
+    });
+  }
+
+  /** An upgrade of our path. Nothing it does reaches an uncaught exception. */
+  readonly handle = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', ignore); // first of all: a reset may come at any time from here
+    try {
+      checkHandshake(request);
+      this.#webSockets.upgrade(request, socket, head, this.#accepted);
+    } catch (error) {
+      this.#refuse(socket, error);
+    }
+  };
+
+  /** Everything that may refuse, with one time limit for all of it. Never rejects. */
+  async #verify(request: IncomingMessage): Promise<Refusal | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const refused = new Refused('unavailable', 'the checks took too long');
+      timer = setTimeout(() => reject(refused), this.#parts.options.handshakeTimeoutMs).unref();
+    });
+    try {
+      this.#admitted.set(request, await Promise.race([this.#check(request), late]));
+      return undefined;
+    } catch (error) {
+      return this.#refusal(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #check(request: IncomingMessage): Promise<Identity> {
+    const { admission, options } = this.#parts;
+    const offered = offeredSubprotocols(request);
+    admission.checkSubprotocols(offered);
+    const identity = await admission.admit(request, offered);
+    if (options.verifyClient === undefined) return identity;
+    const { verified, status, message } = await askVerifyClient(options.verifyClient, request);
+    if (!verified) throw new HookRefusal(status ?? 401, message ?? 'refused');
+    admission.checkRoom(request);
+    return identity;
+  }
+
+  /** Ours if it is offered; else what the host's hook selects of the offered ones. */
+  #select(offered: ReadonlySet<string>, request: IncomingMessage): string | false {
+    if (offered.has(SUBPROTOCOL)) return SUBPROTOCOL;
+    try {
+      const selected = this.#parts.options.handleProtocols?.(offered, request) ?? false;
+      return selected !== false && offered.has(selected) ? selected : false;
+    } catch (error) {
+      this.#parts.logError(error);
+      return false;
+    }
+  }
+
+  readonly #accepted = (webSocket: WebSocket, request: IncomingMessage): void => {
+    const { node, metrics, options } = this.#parts;
+    const identity = this.#admitted.get(request);
+    if (identity === undefined) {
+      webSocket.terminate();
+      return;
+    }
+    this.open.add(webSocket);
+    webSocket.on('close', () => this.open.delete(webSocket));
+    const isPlain = webSocket.protocol !== SUBPROTOCOL;
+    serveWebSocket(node, metrics, {
+      webSocket,
+      socket: request.socket,
+      encoding: this.#webSockets.encodingOf(webSocket),
+      identity,
+      address: addressOf(request),
+      plainChannel: isPlain && options.plainChannel !== false ? options.plainChannel : undefined,
+    });
+  };
+
+  #refuse(socket: Duplex, error: unknown): void {
+    answerSocket(socket, this.#refusal(error));
+  }
+
+  #refusal(error: unknown): Problem {
+    if (error instanceof HookRefusal) {
+      this.#parts.metrics.refused('forbidden');
+      return { ...problem('forbidden', error.message), status: error.status };
+    }
+    if (error instanceof Refused) {
+      this.#parts.metrics.refused(error.code);
+      return problemOf(error, handshakeHeaders(error));
+    }
+    this.#parts.metrics.refused('internal');
+    this.#parts.logError(error);
+    return problem('internal', 'the checks failed');
+  }
+}
+
+/** The host's `verifyClient` said no, with a status of its own. */
+class HookRefusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** RFC 6455 §4.4: what would be taken instead. */
+function handshakeHeaders({ code }: Refused): Record<string, string> {
+  if (code === 'bad_handshake') return { 'sec-websocket-version': '13' };
+  return code === 'method_not_allowed' ? { allow: 'GET' } : {};
+}
+
+function ignore(): void {}

@@ -1,0 +1,182 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Carrier, Transport } from '../core/carrier.js';
+import type { Telemetry } from '../core/telemetry.js';
+import type { ErrorCode } from '../protocol/codes.js';
+import { CLOSES } from '../protocol/codes.js';
+import type { WebSocketTelemetry } from '../transport/websocket/serve.js';
+
+const COMMAND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+/** A client may close with any number: those that mean something keep their own label. */
+const KNOWN_CLOSES = new Set<number>([1005, 1006, ...Object.values(CLOSES).map(({ code }) => code)]);
+
+/** What is read when somebody asks, not counted as it happens. */
+export interface Readings {
+  /** Every open carrier. */
+  carriers(): Iterable<Carrier>;
+  channels(): number;
+  draining(): boolean;
+  /** Seconds. */
+  eventLoopDelay(): { readonly p50: number; readonly p99: number };
+}
+
+/** Everything that is counted, for Prometheus: base units, no channel and no user in a label. */
+export class Metrics implements Telemetry, WebSocketTelemetry {
+  /** Of its own: nothing is registered globally. */
+  readonly registry = new Registry();
+  readonly #sessions = this.#gauge('sessions', 'Sessions by transport.', ['transport']);
+  readonly #sessionsTotal = this.#counter('sessions_total', 'Sessions ever begun.', ['transport']);
+  readonly #subscriptions = this.#gauge('subscriptions', 'Subscriptions by transport.', ['transport']);
+  readonly #messagesIn = this.#counter('messages_in_total', 'Messages from publishers.', ['transport']);
+  readonly #messagesOut = this.#counter('messages_out_total', 'Messages delivered to readers.', [
+    'transport',
+  ]);
+  readonly #resumes = this.#counter('resumes_total', 'Subscribes by what became of the position.', [
+    'outcome',
+  ]);
+  readonly #fellBehind = this.#counter('fell_behind_total', 'Live subscriptions that went catching up.', []);
+  readonly #gaps = this.#counter('gaps_total', 'Positions that were no longer kept.', ['reason']);
+  readonly #faults = this.#counter('faults_total', 'Frames that were no command.', ['code']);
+  readonly #refusals = this.#counter('refusals_total', 'Connections refused.', ['reason']);
+  readonly #closes = this.#counter('closes_total', 'Closed WebSockets by code.', ['code']);
+  readonly #wsErrors = this.#counter('ws_errors_total', "What was wrong with peers' frames.", ['code']);
+  readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', []);
+  readonly #commands = new Histogram({
+    name: 'earshot_command_duration_seconds',
+    help: 'Commands by type and outcome.',
+    labelNames: ['command', 'outcome'],
+    buckets: COMMAND_SECONDS,
+    registers: [this.registry],
+  });
+  /** Of the carriers that are gone. */
+  readonly #goneBytes = new Map<Transport, { received: number; sent: number }>();
+
+  constructor(readings: Readings) {
+    this.#read('channels', 'Channels with a subscription on this node.', () => readings.channels());
+    this.#read('draining', '1 while the server ends.', () => Number(readings.draining()));
+    this.#readDelay(readings);
+    this.#readBytes('received_bytes_total', 'Bytes from peers.', 'received', readings);
+    this.#readBytes('sent_bytes_total', 'Bytes to peers.', 'sent', readings);
+  }
+
+  sessionBegan(transport: Transport): void {
+    this.#sessions.inc({ transport });
+    this.#sessionsTotal.inc({ transport });
+  }
+
+  sessionEnded({ transport, receivedBytes, sentBytes }: Carrier): void {
+    this.#sessions.dec({ transport });
+    const gone = this.#goneBytes.get(transport) ?? { received: 0, sent: 0 };
+    gone.received += receivedBytes;
+    gone.sent += sentBytes;
+    this.#goneBytes.set(transport, gone);
+  }
+
+  subscribed(transport: Transport): void {
+    this.#subscriptions.inc({ transport });
+  }
+
+  unsubscribed(transport: Transport): void {
+    this.#subscriptions.dec({ transport });
+  }
+
+  resumed(outcome: 'complete' | 'lost' | 'none'): void {
+    this.#resumes.inc({ outcome });
+  }
+
+  fellBehind(): void {
+    this.#fellBehind.inc();
+  }
+
+  gap(reason: 'retention' | 'reset'): void {
+    this.#gaps.inc({ reason });
+  }
+
+  messagesIn(transport: Transport): void {
+    this.#messagesIn.inc({ transport });
+  }
+
+  messagesOut(transport: Transport, count: number): void {
+    this.#messagesOut.inc({ transport }, count);
+  }
+
+  command(command: string, outcome: 'ok' | ErrorCode, seconds: number): void {
+    this.#commands.observe({ command, outcome }, seconds);
+  }
+
+  fault(code: ErrorCode): void {
+    this.#faults.inc({ code });
+  }
+
+  /** A connection was not admitted. */
+  refused(reason: ErrorCode): void {
+    this.#refusals.inc({ reason });
+  }
+
+  webSocketClosed(code: number): void {
+    this.#closes.inc({ code: KNOWN_CLOSES.has(code) ? String(code) : 'other' });
+  }
+
+  webSocketFailed(code: string): void {
+    this.#wsErrors.inc({ code });
+  }
+
+  drained(seconds: number): void {
+    this.#drainSeconds.set(seconds);
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
+    return new Counter({ name: `earshot_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
+    return new Gauge({ name: `earshot_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #read(name: string, help: string, read: () => number): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: `earshot_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  #readDelay({ eventLoopDelay }: Readings): void {
+    new Gauge({
+      name: 'earshot_event_loop_delay_seconds',
+      help: 'How late the event loop was within the last second.',
+      labelNames: ['quantile'],
+      registers: [this.registry],
+      collect() {
+        const { p50, p99 } = eventLoopDelay();
+        this.set({ quantile: '0.5' }, p50);
+        this.set({ quantile: '0.99' }, p99);
+      },
+    });
+  }
+
+  /** Sockets count their bytes themselves: those of the open ones are added up when somebody asks. */
+  #readBytes(name: string, help: string, direction: 'received' | 'sent', { carriers }: Readings): void {
+    const goneBytes = this.#goneBytes;
+    new Counter({
+      name: `earshot_${name}`,
+      help,
+      labelNames: ['transport'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [transport, bytes] of goneBytes) this.inc({ transport }, bytes[direction]);
+        for (const carrier of carriers()) {
+          this.inc(
+            { transport: carrier.transport },
+            direction === 'sent' ? carrier.sentBytes : carrier.receivedBytes,
+          );
+        }
+      },
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import fp from 'fastify-plugin';
+import { Refused } from '../protocol/refused.js';
+import { Earshot } from './earshot.js';
+import type { EarshotOptions } from './options.js';
+import { problem, problemOf } from './problem.js';
+import { metricsRoute } from './routes/metrics.js';
+import { pageRoutes } from './routes/pages.js';
+import { probeRoutes } from './routes/probes.js';
+import { sessionRoute } from './routes/session.js';
+import { upgradeHint } from './routes/websocket.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Realtime channels on this server's port. */
+    earshot: Earshot;
+  }
+}
+
+async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<void> {
+  const earshot = new Earshot(options, (error, context) =>
+    app.log.error({ err: error, ...context }, 'earshot failed'),
+  );
+  const { decorateAs, prefix, path, pages } = earshot.options;
+  if (app.hasDecorator(decorateAs)) {
+    await earshot.close();
+    throw new Error(
+      `this Fastify instance has a decorator "${decorateAs}" already: name another with decorateAs`,
+    );
+  }
+  app.decorate(decorateAs, earshot);
+  earshot.attach(app.server);
+  await app.register(
+    async (scope) => {
+      scope.setErrorHandler<FastifyError>((error, _request, reply) => answer(error, reply));
+      probeRoutes(scope, earshot);
+      metricsRoute(scope, earshot.metrics.registry);
+      sessionRoute(scope, earshot);
+      upgradeHint(scope, path);
+      if (pages) await pageRoutes(scope);
+    },
+    { prefix },
+  );
+  app.addHook('preClose', () => earshot.drain());
+  app.addHook('onClose', () => earshot.close());
+}
+
+/** Errors leave as problem documents, with the codes that every transport uses. */
+function answer(error: FastifyError | Refused, reply: FastifyReply): void {
+  const { status, headers, body } = problemFrom(error);
+  if (status >= 500 && !(error instanceof Refused)) reply.log.error(error);
+  reply.code(status).headers(headers).send(body);
+}
+
+function problemFrom(error: FastifyError | Refused) {
+  if (error instanceof Refused) return problemOf(error);
+  const status = error.statusCode ?? 500;
+  if (status === 413) return problem('too_large', error.message);
+  return status < 500
+    ? { ...problem('bad_envelope', error.message), status }
+    : problem('internal', 'the server failed');
+}
+
+/**
+ * Earshot on a Fastify application: `await app.register(earshot, { dev: true })`. It takes its own paths below
+ * `prefix` and the upgrades of `prefix + path`; everything else stays the application's. `app.close()` drains it.
+ */
+export const earshot = fp(plugin, { name: 'earshot', fastify: '5.x' });

@@ -1,0 +1,69 @@
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import { createApp } from './app.js';
+import { OptionsError } from './options.js';
+import type { Settings } from './settings.js';
+
+/** After the drain, for what then still has to end. */
+const END_MS = 2000;
+const WEAK_SECRET_BYTES = 32;
+
+/** Runs the server until a signal ends it. Rejects with an OptionsError for what can't be started. */
+export async function serve(
+  { listen, logLevel, options }: Settings,
+  write: (text: string) => void,
+): Promise<void> {
+  const app = await createApp(options, { logger: { level: logLevel } });
+  try {
+    const url = await app.listen(listen);
+    announce(app, url, write);
+  } catch (error) {
+    await app.close();
+    throw new ListenError(describeListenError(error, listen));
+  }
+  endOnSignal(app);
+}
+
+/** The port can't be had: told in one line, exit 1. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+function announce(app: FastifyInstance, url: string, write: (text: string) => void): void {
+  const { dev, token, prefix } = app.earshot.options;
+  if (dev) {
+    write(`Earshot is ready: open ${url}${prefix}/\n`);
+    write(
+      'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
+    );
+  }
+  if (token !== undefined && Buffer.byteLength(token.secret) < WEAK_SECRET_BYTES) {
+    app.log.warn(`the token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
+  }
+}
+
+/** A second signal ends at once; an error that nobody caught is logged, and ends in the same order with exit 1. */
+function endOnSignal(app: FastifyInstance): void {
+  const { drainTimeoutMs } = app.earshot.options;
+  closeWithGrace({ delay: drainTimeoutMs + END_MS, logger: false }, async ({ err, signal }) => {
+    if (err === undefined) app.log.info({ signal }, 'draining');
+    else app.log.fatal(err, 'uncaught error');
+    await app.earshot.drain(); // before close(): until then the probes answer, liveness with 200
+    await app.close();
+  });
+}
+
+function describeListenError(error: unknown, { host, port }: Settings['listen']): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') return `port ${port} of ${host} is in use: choose another with --port or PORT`;
+  if (code === 'EACCES') return `port ${port} needs rights that this user doesn't have`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `${host} is not an address of this machine`;
+  throw error;
+}
+
+/** One line on stderr, and the exit code: 2 for what was set wrong, 1 for what can't be had. */
+export function failure(error: unknown): { readonly line: string; readonly exitCode: number } {
+  if (error instanceof OptionsError) return { line: error.message, exitCode: 2 };
+  if (error instanceof ListenError) return { line: error.message, exitCode: 1 };
+  throw error;
+}

@@ -1,0 +1,59 @@
+import type { JWTPayload } from 'jose';
+import { errors, jwtVerify } from 'jose';
+import type { Identity } from '../core/session.js';
+import { Refused } from '../protocol/refused.js';
+import type { ResolvedOptions } from './options.js';
+
+const MAX_NAME_LENGTH = 128;
+
+/** Who a token says it is. Throws `unauthenticated` for one that is not good. */
+export type CheckToken = (token: string) => Promise<Identity>;
+
+/**
+ * Checks JWTs that are signed with the configured secret: one named algorithm, `exp` and `sub` required.
+ * No claim is used before the signature holds.
+ */
+export function tokenChecker(options: ResolvedOptions['token']): CheckToken {
+  if (options === undefined) {
+    return async () => {
+      throw new Refused('unauthenticated', 'this server takes no tokens');
+    };
+  }
+  const key = new TextEncoder().encode(options.secret);
+  const rules = { algorithms: [options.algorithm], requiredClaims: ['exp', 'sub'] };
+  return async (token) => {
+    try {
+      const { payload } = await jwtVerify(token, key, rules);
+      return identityOf(payload);
+    } catch (error) {
+      if (error instanceof errors.JOSEError) throw new Refused('unauthenticated', describe(error));
+      throw error;
+    }
+  };
+}
+
+function identityOf(claims: JWTPayload): Identity {
+  const { sub, exp } = claims;
+  if (typeof sub !== 'string' || sub === '')
+    throw new Refused('unauthenticated', 'the token names nobody: sub is empty');
+  const { name } = claims as { name?: unknown };
+  return {
+    user: sub,
+    name: cleanName(typeof name === 'string' && name !== '' ? name : sub),
+    claims,
+    expiresAt: (exp ?? 0) * 1000,
+  };
+}
+
+/** A name ends up in lines of text: no control characters, and not without end. */
+function cleanName(name: string): string {
+  return name.replace(/\p{Cc}/gu, ' ').slice(0, MAX_NAME_LENGTH);
+}
+
+function describe(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'the token has expired';
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `the token's ${error.claim} is missing or not good`;
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "the token's signature is not good";
+  return 'the token is not one that is accepted here';
+}

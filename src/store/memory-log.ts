@@ -1,0 +1,107 @@
+import type { Start } from '../protocol/offset.js';
+import { formatOffset } from '../protocol/offset.js';
+import { Refused } from '../protocol/refused.js';
+import { BEGINNING, NOW } from '../protocol/version.js';
+import { Producers } from './producers.js';
+import type { NewMessage, Page, ReadBound, Retention, StoredMessage, Tail } from './store.js';
+
+/** One channel's log in memory: a queue that is cut at its old end, and the producers that write to it. */
+export class MemoryLog {
+  readonly epoch: string;
+  readonly producers = new Producers();
+  closed = false;
+  /** When it was last read or appended to. */
+  usedAt: number;
+  #messages: StoredMessage[] = [];
+  /** Where in the array the oldest kept message stands; what is before it is cut off in batches. */
+  #head = 0;
+  #tailSeq = 0;
+  #bytes = 0;
+  readonly #retention: Retention;
+
+  constructor(epoch: string, retention: Retention, now: number) {
+    this.epoch = epoch;
+    this.#retention = retention;
+    this.usedAt = now;
+  }
+
+  get tail(): Tail {
+    return { epoch: this.epoch, seq: this.#tailSeq, closed: this.closed };
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#messages.length;
+  }
+
+  append(message: NewMessage, now: number): StoredMessage {
+    const seq = ++this.#tailSeq;
+    const stored = {
+      seq,
+      offset: formatOffset(this.epoch, seq),
+      from: message.from,
+      at: now,
+      data: message.data,
+    };
+    this.#messages.push(stored);
+    this.#bytes += sizeOf(stored);
+    this.usedAt = now;
+    this.trim(now);
+    return stored;
+  }
+
+  read(start: Start, bound: ReadBound, now: number): Page {
+    this.usedAt = now;
+    this.trim(now);
+    if (start === NOW) return this.#page([], this.#tailSeq, undefined);
+    if (start === BEGINNING) return this.#pageAfter(this.#startSeq, bound, undefined);
+    if (start.epoch !== this.epoch) return this.#pageAfter(this.#startSeq, bound, 'reset');
+    if (start.seq > this.#tailSeq)
+      throw new Refused('bad_offset', 'that offset lies beyond the end of the channel');
+    if (start.seq < this.#startSeq) return this.#pageAfter(this.#startSeq, bound, 'retention');
+    return this.#pageAfter(start.seq, bound, undefined);
+  }
+
+  /** Lets go of what retention no longer keeps. */
+  trim(now: number): void {
+    const { messages, ageMs, bytes } = this.#retention;
+    const oldestAt = now - ageMs;
+    for (let oldest = this.#messages[this.#head]; oldest !== undefined; oldest = this.#messages[this.#head]) {
+      const count = this.#messages.length - this.#head;
+      if (count <= messages && this.#bytes <= bytes && oldest.at >= oldestAt) break;
+      this.#bytes -= sizeOf(oldest);
+      this.#head++;
+    }
+    if (this.#head > 64 && this.#head * 2 > this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** The position before the oldest kept message. */
+  get #startSeq(): number {
+    return this.#tailSeq - (this.#messages.length - this.#head);
+  }
+
+  #pageAfter(seq: number, bound: ReadBound, lost: Page['lost']): Page {
+    const messages: StoredMessage[] = [];
+    let bytes = 0;
+    let at = this.#head + (seq - this.#startSeq);
+    for (; messages.length < bound.messages; at++) {
+      const message = this.#messages[at];
+      if (message === undefined) break;
+      bytes += sizeOf(message);
+      if (bytes > bound.bytes && messages.length > 0) break;
+      messages.push(message);
+    }
+    return this.#page(messages, seq + messages.length, lost);
+  }
+
+  #page(messages: StoredMessage[], seq: number, lost: Page['lost']): Page {
+    return { messages, epoch: this.epoch, seq, lost, upToDate: seq === this.#tailSeq, closed: this.closed };
+  }
+}
+
+/** What a message counts for: its text, as UTF-8 has it at most times. */
+function sizeOf(message: StoredMessage): number {
+  return message.data.length + message.from.length;
+}

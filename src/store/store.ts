@@ -1,0 +1,127 @@
+import type { Producer } from '../protocol/commands.js';
+import type { Start } from '../protocol/offset.js';
+
+/** One message of a log. Never changed once it is stored. */
+export interface StoredMessage {
+  /** Its number in this life of the channel; the first is 1, and each next is one more. */
+  readonly seq: number;
+  /** The position after it, as peers see it. */
+  readonly offset: string;
+  /** The name of the publisher. */
+  readonly from: string;
+  /** When it was appended, in ms since 1970. */
+  readonly at: number;
+  /** Its JSON text, byte for byte as it was published. */
+  readonly data: string;
+}
+
+/** What a publisher hands over: the store adds offset and time. */
+export interface NewMessage {
+  readonly from: string;
+  /** JSON text. */
+  readonly data: string;
+}
+
+/** Where a log ends. */
+export interface Tail {
+  readonly epoch: string;
+  /** Of the last message; 0 where there has been none. */
+  readonly seq: number;
+  /** True where nothing will ever follow. */
+  readonly closed: boolean;
+}
+
+/** What an append came to. */
+export interface Appended {
+  readonly offset: string;
+  /** True where this (id, epoch, seq) was stored before: `offset` is the one it got then. */
+  readonly duplicate: boolean;
+}
+
+/** How much of a log one read takes at most. A page holds one message at least, where there is one. */
+export interface ReadBound {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** A stretch of a log, in order and without a hole. */
+export interface Page {
+  readonly messages: readonly StoredMessage[];
+  /** Where reading goes on: after the last of `messages`. */
+  readonly epoch: string;
+  readonly seq: number;
+  /**
+   * Set where what followed the asked position is no longer kept, and the page begins at the oldest
+   * message that is: `retention` took it, or the channel was deleted and made again (`reset`).
+   */
+  readonly lost: 'retention' | 'reset' | undefined;
+  /** True where nothing follows yet. */
+  readonly upToDate: boolean;
+  /** True where the log is closed. */
+  readonly closed: boolean;
+}
+
+/**
+ * How long a log is kept. What exceeds any of the three goes, oldest first. A count of 0 keeps only
+ * what is in flight: live readers get it, one that is behind is told of a gap.
+ */
+export interface Retention {
+  readonly messages: number;
+  readonly ageMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Hears what happens to one channel. It may hear late, twice or not at all of an append
+ * (a reader compares the message's `seq` with its position and reads the log when they don't join),
+ * but never before the message can be read.
+ */
+export interface Watcher {
+  appended(message: StoredMessage, epoch: string): void;
+  closed(tail: Tail): void;
+  deleted(): void;
+}
+
+/**
+ * Where logs live. The truth: a message is accepted once `append` resolves, and not before.
+ *
+ * - Appends to one channel take effect in the order of the calls, whatever the order of their answers.
+ * - `append` gives the offset, checks the producer and makes the message readable in one atomic step.
+ * - Offsets of a channel sort in log order and are never given out again, not even after `delete`.
+ * - What a peer can't have is thrown as `Refused` with its code: `closed`, `fenced`, `out_of_sequence`,
+ *   `bad_offset`, `too_many`, and `unavailable` where the store doesn't answer.
+ * - Not promised: what survives the end of the process. Each implementation says that itself.
+ *
+ * test/contract/store.ts is this text as a suite; a new store passes it.
+ */
+export interface Store {
+  /**
+   * The tail of a channel. One that doesn't exist gets its identity here, so that a reader has a position
+   * before the first message comes.
+   */
+  open(channel: string): Promise<Tail>;
+
+  /** Adds a message. With a producer, as Durable Streams §5.2.1 rules: stored once, however often it is repeated. */
+  append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended>;
+
+  /** The messages after `start`; `now` gives an empty page at the tail. Never waits for more to come. */
+  read(channel: string, start: Start, bound: ReadBound): Promise<Page>;
+
+  /** Ends the log: it can be read, and takes no more. Closing twice is closing once. */
+  close(channel: string): Promise<Tail>;
+
+  /** Forgets the log and its producers. A later one of that name has a later epoch. */
+  delete(channel: string): Promise<void>;
+
+  /** Calls the watcher from now on; resolves when it does, with the way to end it. */
+  watch(channel: string, watcher: Watcher): Promise<() => void>;
+
+  /** Bounded upkeep: a stretch of the channels is freed of what retention no longer keeps. Called every second. */
+  sweep(): void;
+
+  /** Resolves where the store can take appends; rejects with the reason where not. */
+  ping(): Promise<void>;
+
+  /** Lets go of everything. No other call may follow. */
+  end(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+import type { Encoding } from '../../core/carrier.js';
+import { encodeMessage } from '../../protocol/encode.js';
+import type { StoredMessage } from '../../store/store.js';
+import { deflatedFrame, textFrames } from './frame.js';
+
+/** Envelopes of the subprotocol, one a text frame. */
+export const jsonEncoding: Encoding = {
+  messages: (channel, messages) => textFrames(messages.map((message) => encodeMessage(channel, message))),
+  push: (push) => textFrames([JSON.stringify(push)]),
+  reply: (text) => textFrames([text]),
+};
+
+/** What is compressed, for connections that agreed on permessage-deflate. */
+export interface Compression {
+  /** Smaller frames are left as they are, in bytes. */
+  readonly threshold: number;
+  /** zlib's, 1 to 9. */
+  readonly level: number;
+  /** Whether the messages of a channel are compressed at all. */
+  readonly appliesTo: (channel: string) => boolean;
+}
+
+/** The same envelopes; those of messages compressed, once for all readers. */
+export function compressedEncoding({ threshold, level, appliesTo }: Compression): Encoding {
+  const frame = (text: string) => (text.length < threshold ? textFrames([text]) : deflatedFrame(text, level));
+  return {
+    messages(channel, messages) {
+      if (!appliesTo(channel)) return jsonEncoding.messages(channel, messages);
+      return Buffer.concat(messages.map((message) => frame(encodeMessage(channel, message))));
+    },
+    push: jsonEncoding.push,
+    reply: jsonEncoding.reply,
+  };
+}
+
+/** Lines for clients that know no envelopes (docs/protocol.md, "Plain clients"). */
+export const plainEncoding: Encoding = {
+  messages: (_channel, messages) =>
+    textFrames(messages.map((message) => `${message.from} -> ${plainText(message)}`)),
+  push(push) {
+    if (push.type === 'welcome') return textFrames([`Welcome ${push.name}`]);
+    if (push.type === 'error') return textFrames([`Error ${push.code}: ${push.message}`]);
+    return undefined;
+  },
+  reply: () => undefined,
+};
+
+/** A string as its text, anything else as its JSON. */
+function plainText({ data }: StoredMessage): string {
+  return data.startsWith('"') ? String(JSON.parse(data)) : data;
+}

@@ -1,0 +1,68 @@
+import type { Duplex } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
+import type { Encoding } from '../../core/carrier.js';
+import type { EarshotNode } from '../../core/node.js';
+import { beginPlain, receivePlain } from '../../core/plain.js';
+import { receiveEnvelope } from '../../core/receive.js';
+import type { Identity, Session } from '../../core/session.js';
+import { WebSocketConnection } from './connection.js';
+
+/** What became of connections, for the metrics. */
+export interface WebSocketTelemetry {
+  /** A connection is closed; `code` as ws reports it, 1006 for most faults. */
+  webSocketClosed(code: number): void;
+  /** What ws found wrong with a peer's frames: `WS_ERR_…`. */
+  webSocketFailed(code: string): void;
+}
+
+/** An upgraded WebSocket and who was admitted on it. */
+export interface Accepted {
+  readonly webSocket: WebSocket;
+  readonly socket: Duplex;
+  readonly encoding: Encoding;
+  readonly identity: Identity;
+  readonly address: string;
+  /** The channel that its plain text goes to; undefined where it speaks envelopes. */
+  readonly plainChannel: string | undefined;
+}
+
+/** How long a peer that broke the protocol may take to answer the close. */
+const FAILED_CLOSE_MS = 500;
+
+/** Begins a session on a WebSocket that has just been accepted. Listens before anything can come. */
+export function serveWebSocket(
+  node: EarshotNode,
+  telemetry: WebSocketTelemetry,
+  accepted: Accepted,
+): Session {
+  const { webSocket, socket, encoding, identity, address, plainChannel } = accepted;
+  const session = node.begin(identity, new WebSocketConnection(webSocket, socket, encoding), address);
+  listen(session, webSocket, plainChannel);
+  count(webSocket, telemetry);
+  socket.on('drain', () => session.drained());
+  if (plainChannel === undefined) session.welcome();
+  else void beginPlain(node, session, plainChannel);
+  return session;
+}
+
+function listen(session: Session, webSocket: WebSocket, plainChannel: string | undefined): void {
+  webSocket.on('message', (data, isBinary) => {
+    if (isBinary) session.end({ close: 'binaryFrame', code: 'bad_envelope', cause: 'closed' });
+    else if (plainChannel === undefined) receiveEnvelope(session, textOf(data));
+    else receivePlain(session, plainChannel, textOf(data));
+  });
+  webSocket.on('error', () => setTimeout(() => webSocket.terminate(), FAILED_CLOSE_MS).unref());
+  webSocket.on('close', () => session.gone('closed'));
+}
+
+function count(webSocket: WebSocket, telemetry: WebSocketTelemetry): void {
+  webSocket.on('close', (code) => telemetry.webSocketClosed(code));
+  webSocket.on('error', (error) => {
+    if ('code' in error && typeof error.code === 'string') telemetry.webSocketFailed(error.code);
+  });
+}
+
+/** ws hands out one Buffer a message unless told otherwise. */
+function textOf(data: RawData): string {
+  return Buffer.isBuffer(data) ? data.toString() : '';
+}

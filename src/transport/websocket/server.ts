@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ServerOptions, WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
+import type { Encoding } from '../../core/carrier.js';
+import { SUBPROTOCOL } from '../../protocol/version.js';
+import { compressedEncoding, jsonEncoding, plainEncoding } from './encodings.js';
+
+export interface WebSocketServerOptions {
+  readonly maxFrameBytes: number;
+  readonly maxFragments: number;
+  readonly closeTimeoutMs: number;
+  /** undefined: permessage-deflate is declined. */
+  readonly perMessageDeflate: { readonly threshold: number; readonly level: number } | undefined;
+  /** Channels whose messages are compressed where that was agreed on. */
+  readonly compresses: (channel: string) => boolean;
+  /** Asked before the upgrade is accepted. Answers once, whatever happens. */
+  readonly verifyClient: (request: IncomingMessage, answer: (refusal: Refusal | undefined) => void) => void;
+  /** The subprotocol that is answered, of those offered. Never throws. */
+  readonly selectProtocol: (offered: ReadonlySet<string>, request: IncomingMessage) => string | false;
+  /** A request that is no valid handshake (RFC 6455 §4.2.1): to be answered, and its socket ended. */
+  readonly onBadHandshake: (socket: Duplex, message: string) => void;
+}
+
+/** What ws writes instead of the upgrade. */
+export interface Refusal {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Record<string, string>;
+}
+
+/** A `noServer` WebSocketServer: handshakes and frames are ws's, who gets in and what is said is ours. */
+export class WebSockets {
+  readonly #server: WebSocketServer;
+  readonly #compressed: Encoding;
+
+  constructor(options: WebSocketServerOptions) {
+    const { perMessageDeflate, compresses } = options;
+    this.#server = new WebSocketServer(toServerOptions(options));
+    this.#server.on('wsClientError', (error, socket) => options.onBadHandshake(socket, error.message));
+    this.#compressed = compressedEncoding({
+      threshold: perMessageDeflate?.threshold ?? 0,
+      level: perMessageDeflate?.level ?? 1,
+      appliesTo: compresses,
+    });
+  }
+
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    accepted: (webSocket: WebSocket, request: IncomingMessage) => void,
+  ): void {
+    this.#server.handleUpgrade(request, socket, head, accepted);
+  }
+
+  /** How what goes to this WebSocket is printed. */
+  encodingOf(webSocket: WebSocket): Encoding {
+    if (webSocket.protocol !== SUBPROTOCOL) return plainEncoding;
+    return webSocket.extensions === '' ? jsonEncoding : this.#compressed;
+  }
+}
+
+function toServerOptions(options: WebSocketServerOptions): ServerOptions & { closeTimeout: number } {
+  const { verifyClient, selectProtocol, perMessageDeflate } = options;
+  return {
+    noServer: true,
+    clientTracking: false,
+    maxPayload: options.maxFrameBytes,
+    maxFragments: options.maxFragments,
+    maxBufferedChunks: 1024,
+    closeTimeout: options.closeTimeoutMs,
+    // Frames are compressed once for all readers, which needs an empty window and the largest one.
+    perMessageDeflate: perMessageDeflate !== undefined && {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+      serverMaxWindowBits: 15,
+      threshold: perMessageDeflate.threshold,
+    },
+    verifyClient: (info, done) => {
+      verifyClient(info.req, (refusal) => {
+        if (refusal === undefined) done(true);
+        else done(false, refusal.status, refusal.body, refusal.headers);
+      });
+    },
+    handleProtocols: (offered, request) => selectProtocol(offered, request),
+  };
+}
