@@ -2,7 +2,7 @@ import type { Push } from '../protocol/pushes.js';
 import type { StoredMessage } from '../store/store.js';
 
 /** How frames travel; also what metrics call it. */
-export type Transport = 'websocket';
+export type Transport = 'websocket' | 'http';
 
 /**
  * How one kind of carrier prints what it carries. Stateless and shared by every carrier of the kind,

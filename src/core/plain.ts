@@ -9,7 +9,7 @@ import type { Session } from './session.js';
 export async function beginPlain(context: CommandContext, session: Session, channel: string): Promise<void> {
   session.welcome();
   try {
-    await authorize(context.policy, session, 'subscribe', channel);
+    await authorize(context.policy, session.identity, 'subscribe', channel);
     const { subscription, page } = await context.hub.subscribe(session, channel, parseOffset(NOW), false);
     if (session.ended) {
       subscription.feed.end(subscription);

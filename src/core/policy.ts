@@ -10,6 +10,12 @@ export interface Caller {
   readonly claims: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Who was admitted, and until when. */
+export interface Identity extends Caller {
+  /** In ms since 1970; null where the session has no end of its own. */
+  readonly expiresAt: number | null;
+}
+
 /** Who may do what on which channel. Asked for every command; a throw is a refusal and is logged. */
 export interface Policy {
   may(caller: Caller, action: Action, channel: string): boolean | Promise<boolean>;

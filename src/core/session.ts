@@ -4,23 +4,18 @@ import type { LeftCause, Push } from '../protocol/pushes.js';
 import type { Member } from '../protocol/replies.js';
 import { SUBPROTOCOL } from '../protocol/version.js';
 import type { Carrier } from './carrier.js';
+import type { Requester } from './commands/context.js';
 import type { Job, Release } from './inbox.js';
 import { Inbox } from './inbox.js';
 import type { Limits } from './limits.js';
 import { STRIKES, toldLimits } from './limits.js';
 import type { LivenessTimes } from './liveness.js';
 import { Liveness } from './liveness.js';
-import type { Caller } from './policy.js';
+import type { Identity } from './policy.js';
 import { tellMissed } from './presence.js';
 import { RateLimit } from './rate.js';
 import type { Subscriber, Subscription } from './subscription.js';
 import type { LogError, Telemetry } from './telemetry.js';
-
-/** Who was admitted, and until when. */
-export interface Identity extends Caller {
-  /** In ms since 1970; null where the session has no end of its own. */
-  readonly expiresAt: number | null;
-}
 
 /** How the server ends a session. */
 export interface Ending {
@@ -52,7 +47,7 @@ export interface SessionHost {
 }
 
 /** One client's admitted stay: its identity, its subscriptions, and what it may still send. */
-export class Session implements Subscriber {
+export class Session implements Requester, Subscriber {
   readonly id: string;
   readonly host: SessionHost;
   readonly carrier: Carrier;

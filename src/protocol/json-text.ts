@@ -75,6 +75,30 @@ export function outlineJson(text: string): JsonOutline {
   return { depth: deepest, data: members.data, id: members.id };
 }
 
+/**
+ * The texts of the elements of a JSON array, or undefined where the text is none. What stands between the
+ * commas may still be anything: parsing an element tells.
+ */
+export function splitJsonArray(text: string): string[] | undefined {
+  const { start, end } = trimSpan(text, 0, text.length);
+  if (text.charCodeAt(start) !== OPEN_BRACKET || text.charCodeAt(end - 1) !== CLOSE_BRACKET) return undefined;
+  const elements: string[] = [];
+  let depth = 0;
+  let elementStart = start + 1;
+  for (let at = start + 1; at < end - 1; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) at = endOfString(text, at) - 1;
+    else if (char === OPEN_BRACE || char === OPEN_BRACKET) depth++;
+    else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--;
+    else if (char === COMMA && depth === 0) {
+      elements.push(text.slice(elementStart, at));
+      elementStart = at + 1;
+    }
+  }
+  const last = text.slice(elementStart, end - 1);
+  return elements.length === 0 && last.trim() === '' ? [] : [...elements, last];
+}
+
 function endOfString(text: string, quote: number): number {
   for (let at = quote + 1; at < text.length; at++) {
     const char = text.charCodeAt(at);

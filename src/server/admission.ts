@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Identity } from '../core/session.js';
+import type { Identity } from '../core/policy.js';
 import { Refused } from '../protocol/refused.js';
 import { BEARER_PREFIX, SUBPROTOCOL } from '../protocol/version.js';
 import type { Credentials } from './credentials.js';

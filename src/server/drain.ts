@@ -1,6 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { WebSocket } from 'ws';
 import type { EarshotNode } from '../core/node.js';
+
+/** The open connections, of whatever kind. */
+export interface Connections {
+  /** Resolves when those that are open now are closed. */
+  allClosed(): Promise<void>;
+  terminateAll(): void;
+}
 
 export interface DrainPlan {
   /** For all of it, in ms. */
@@ -27,7 +33,7 @@ export function reconnectWindowMs(sessions: number, { timeoutMs, reconnectsPerSe
  */
 export async function drainSessions(
   node: EarshotNode,
-  open: ReadonlySet<WebSocket>,
+  connections: Connections,
   plan: DrainPlan,
 ): Promise<void> {
   const sessions = node.sessions.all();
@@ -39,13 +45,9 @@ export async function drainSessions(
       session.end({ close: 'drain', code: 'draining', cause: 'drain', afterMs });
     }
   }
-  await Promise.race([allClosed(open), aborted(deadline)]);
-  for (const webSocket of open) webSocket.terminate();
-  await allClosed(open);
-}
-
-async function allClosed(open: ReadonlySet<WebSocket>): Promise<void> {
-  await Promise.all([...open].map((webSocket) => new Promise((resolve) => webSocket.once('close', resolve))));
+  await Promise.race([connections.allClosed(), aborted(deadline)]);
+  connections.terminateAll();
+  await connections.allClosed();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { EarshotNode } from '../core/node.js';
+import type { Identity } from '../core/policy.js';
 import { openPolicy, userPolicy } from '../core/policy.js';
+import { Request } from '../core/request.js';
 import type { Session } from '../core/session.js';
 import type { LogError } from '../core/telemetry.js';
 import { CHANNEL_RULE, isChannel } from '../protocol/channel.js';
@@ -137,6 +139,12 @@ export class Earshot {
     return this.store.append(channel, { from, data: text });
   }
 
+  /** For commands of an admitted caller that come without a session: takes an envelope's text, gives the answer's. */
+  request(identity: Identity): (text: string) => Promise<string> {
+    const request = new Request(this.#node, randomUUID(), identity);
+    return (text) => request.run(text);
+  }
+
   /** Takes the upgrades of our path on a server, whoever else listens there. */
   attach(server: Server): void {
     this.#giveBack = takeUpgrades(server, this.options.prefix + this.options.path, this.#endpoint.handle);
@@ -164,7 +172,7 @@ export class Earshot {
   async #drainNow(): Promise<void> {
     const beganAt = performance.now();
     const plan = { timeoutMs: this.options.drainTimeoutMs, reconnectsPerSecond: RECONNECTS_PER_SECOND };
-    await drainSessions(this.#node, this.#endpoint.open, plan);
+    await drainSessions(this.#node, this.#endpoint.webSockets, plan);
     this.metrics.drained((performance.now() - beganAt) / 1000);
   }
 

@@ -1,12 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { WebSocket } from 'ws';
 import type { EarshotNode } from '../core/node.js';
-import type { Identity } from '../core/session.js';
+import type { Identity } from '../core/policy.js';
 import { Refused } from '../protocol/refused.js';
 import { SUBPROTOCOL } from '../protocol/version.js';
-import { serveWebSocket } from '../transport/websocket/serve.js';
-import type { Refusal } from '../transport/websocket/server.js';
+import type { Admitted, Refusal } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission.js';
 import { compressionOf } from './compression.js';
@@ -29,18 +27,20 @@ export interface EndpointParts {
 
 /** The WebSocket's way in: from the upgrade to the session. */
 export class WebSocketEndpoint {
-  /** Every open WebSocket, those of ended sessions too. */
-  readonly open = new Set<WebSocket>();
   readonly #parts: EndpointParts;
-  readonly #webSockets: WebSockets;
+  readonly webSockets: WebSockets;
   /** Who was admitted, between the check and the upgrade. */
   readonly #admitted = new WeakMap<IncomingMessage, Identity>();
 
   constructor(parts: EndpointParts) {
     this.#parts = parts;
-    const { limits, closeTimeoutMs } = parts.options;
-    this.#webSockets = new WebSockets({
+    const { limits, closeTimeoutMs, plainChannel } = parts.options;
+    this.webSockets = new WebSockets({
       ...compressionOf(parts.options),
+      node: parts.node,
+      telemetry: parts.metrics,
+      plainChannel: plainChannel === false ? undefined : plainChannel,
+      admitted: (request) => this.#admittedBy(request),
       maxFrameBytes: limits.maxFrameBytes,
       maxFragments: limits.maxFragments,
       closeTimeoutMs,
@@ -55,7 +55,7 @@ export class WebSocketEndpoint {
     socket.on('error', ignore); // first of all: a reset may come at any time from here
     try {
       checkHandshake(request);
-      this.#webSockets.upgrade(request, socket, head, this.#accepted);
+      this.webSockets.upgrade(request, socket, head);
     } catch (error) {
       this.#refuse(socket, error);
     }
@@ -102,25 +102,11 @@ export class WebSocketEndpoint {
     }
   }
 
-  readonly #accepted = (webSocket: WebSocket, request: IncomingMessage): void => {
-    const { node, metrics, options } = this.#parts;
+  #admittedBy(request: IncomingMessage): Admitted {
     const identity = this.#admitted.get(request);
-    if (identity === undefined) {
-      webSocket.terminate();
-      return;
-    }
-    this.open.add(webSocket);
-    webSocket.on('close', () => this.open.delete(webSocket));
-    const isPlain = webSocket.protocol !== SUBPROTOCOL;
-    serveWebSocket(node, metrics, {
-      webSocket,
-      socket: request.socket,
-      encoding: this.#webSockets.encodingOf(webSocket),
-      identity,
-      address: addressOf(request),
-      plainChannel: isPlain && options.plainChannel !== false ? options.plainChannel : undefined,
-    });
-  };
+    if (identity === undefined) throw new Error('an upgrade was accepted that nobody was admitted on');
+    return { identity, address: addressOf(request) };
+  }
 
   #refuse(socket: Duplex, error: unknown): void {
     answerSocket(socket, this.#refusal(error));
@@ -129,7 +115,7 @@ export class WebSocketEndpoint {
   #refusal(error: unknown): Problem {
     if (error instanceof HookRefusal) {
       this.#parts.metrics.refused('forbidden');
-      return { ...problem('forbidden', error.message), status: error.status };
+      return problem('forbidden', error.message, {}, error.status);
     }
     if (error instanceof Refused) {
       this.#parts.metrics.refused(error.code);

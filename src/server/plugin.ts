@@ -4,6 +4,7 @@ import { Refused } from '../protocol/refused.js';
 import { Earshot } from './earshot.js';
 import type { EarshotOptions } from './options.js';
 import { problem, problemOf } from './problem.js';
+import { commandsRoute } from './routes/commands.js';
 import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';
 import { probeRoutes } from './routes/probes.js';
@@ -36,6 +37,7 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
       probeRoutes(scope, earshot);
       metricsRoute(scope, earshot.metrics.registry);
       sessionRoute(scope, earshot);
+      await scope.register(async (commands) => commandsRoute(commands, earshot));
       upgradeHint(scope, path);
       if (pages) await pageRoutes(scope);
     },
@@ -57,7 +59,7 @@ function problemFrom(error: FastifyError | Refused) {
   const status = error.statusCode ?? 500;
   if (status === 413) return problem('too_large', error.message);
   return status < 500
-    ? { ...problem('bad_envelope', error.message), status }
+    ? problem('bad_envelope', error.message, {}, status)
     : problem('internal', 'the server failed');
 }
 

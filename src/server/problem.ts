@@ -18,8 +18,13 @@ export interface Problem {
   readonly body: string;
 }
 
-export function problem(code: ErrorCode, detail: string, headers: Record<string, string> = {}): Problem {
-  const { status, advice, meaning } = ERRORS[code];
+export function problem(
+  code: ErrorCode,
+  detail: string,
+  headers: Record<string, string> = {},
+  status: number = ERRORS[code].status,
+): Problem {
+  const { advice, meaning } = ERRORS[code];
   const body = JSON.stringify({ type: 'about:blank', title: meaning, status, detail, code, advice });
   return {
     status,

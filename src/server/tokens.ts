@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose';
 import { errors, jwtVerify } from 'jose';
-import type { Identity } from '../core/session.js';
+import type { Identity } from '../core/policy.js';
 import { Refused } from '../protocol/refused.js';
 import type { ResolvedOptions } from './options.js';
 

@@ -1,15 +1,14 @@
 import { Refused } from '../../protocol/refused.js';
-import type { Action, Policy } from '../policy.js';
-import type { Session } from '../session.js';
+import type { Action, Caller, Policy } from '../policy.js';
 
-/** Throws `forbidden` unless policy lets the session do this. */
+/** Throws `forbidden` unless policy lets the caller do this. */
 export async function authorize(
   policy: Policy,
-  session: Session,
+  caller: Caller,
   action: Action,
   channel: string,
 ): Promise<void> {
-  const verdict = policy.may(session.identity, action, channel);
+  const verdict = policy.may(caller, action, channel);
   const may = typeof verdict === 'boolean' ? verdict : await verdict;
   if (may !== true) throw new Refused('forbidden', `you may not ${PHRASES[action]} this channel`);
 }

@@ -1,9 +1,10 @@
+import type { ErrorCode } from '../../protocol/codes.js';
 import type { Store } from '../../store/store.js';
 import type { Hub } from '../hub.js';
 import type { Limits } from '../limits.js';
-import type { Policy } from '../policy.js';
+import type { Identity, Policy } from '../policy.js';
 import type { Presence } from '../presence.js';
-import type { Identity } from '../session.js';
+import type { LogError, Telemetry } from '../telemetry.js';
 
 /** The node, as its commands see it. */
 export interface CommandContext {
@@ -16,4 +17,18 @@ export interface CommandContext {
   readonly authenticate: (token: string) => Promise<Identity>;
   /** ms that only ever grow, with fractions. */
   uptimeMs(): number;
+}
+
+/** Who sent a command and gets its answer: a session, or one HTTP request. */
+export interface Requester {
+  readonly id: string;
+  readonly identity: Identity;
+  /** True where nobody waits for the answer any more. */
+  readonly ended: boolean;
+  readonly telemetry: Telemetry;
+  readonly logError: LogError;
+  /** The answer, as the text of an envelope. */
+  reply(text: string): void;
+  /** The answer, where it is an error. */
+  fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void;
 }

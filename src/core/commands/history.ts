@@ -3,25 +3,24 @@ import { encodeHistory } from '../../protocol/encode.js';
 import { formatOffset, parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import { MAX_PAGE_BYTES } from '../limits.js';
-import type { Session } from '../session.js';
 import { authorize } from './authorize.js';
-import type { CommandContext } from './context.js';
+import type { CommandContext, Requester } from './context.js';
 
 /** A page of the log: at most `limit` messages, fewer where they are large. */
 export async function history(
   context: CommandContext,
-  session: Session,
+  requester: Requester,
   { id, channel, offset, limit }: HistoryCommand,
 ): Promise<void> {
   const start = parseOffset(offset);
-  await authorize(context.policy, session, 'history', channel);
+  await authorize(context.policy, requester.identity, 'history', channel);
   const bound = { messages: Math.min(limit, context.limits.historyPage), bytes: MAX_PAGE_BYTES };
   const page = await context.store.read(channel, start, bound);
   if (page.lost !== undefined) {
     throw new Refused('gone', 'what followed that offset is no longer kept: ask from "-1"');
   }
   const next = formatOffset(page.epoch, page.seq);
-  session.reply(
+  requester.reply(
     encodeHistory(id, channel, { messages: page.messages, offset: next, upToDate: page.upToDate }),
   );
 }

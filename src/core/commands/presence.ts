@@ -1,14 +1,13 @@
 import type { PresenceCommand } from '../../protocol/commands.js';
-import type { Session } from '../session.js';
 import { authorize } from './authorize.js';
-import type { CommandContext } from './context.js';
+import type { CommandContext, Requester } from './context.js';
 import { reply } from './reply.js';
 
 export async function presence(
   context: CommandContext,
-  session: Session,
+  requester: Requester,
   { id, channel }: PresenceCommand,
 ): Promise<void> {
-  await authorize(context.policy, session, 'presence', channel);
-  reply(session, { type: 'presence', id, channel, ...context.presence.list(channel) });
+  await authorize(context.policy, requester.identity, 'presence', channel);
+  reply(requester, { type: 'presence', id, channel, ...context.presence.list(channel) });
 }

@@ -1,7 +1,7 @@
 import type { Reply } from '../../protocol/replies.js';
-import type { Session } from '../session.js';
+import type { Requester } from './context.js';
 
 /** Answers a command with an envelope. */
-export function reply(session: Session, envelope: Reply): void {
-  session.reply(JSON.stringify(envelope));
+export function reply(requester: Requester, envelope: Reply): void {
+  requester.reply(JSON.stringify(envelope));
 }

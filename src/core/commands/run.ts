@@ -4,14 +4,14 @@ import { Refused } from '../../protocol/refused.js';
 import type { Job, Release } from '../inbox.js';
 import type { Session } from '../session.js';
 import { authenticate } from './authenticate.js';
-import type { CommandContext } from './context.js';
+import type { CommandContext, Requester } from './context.js';
 import { history } from './history.js';
 import { presence } from './presence.js';
 import { publish } from './publish.js';
 import { subscribe } from './subscribe.js';
 import { unsubscribe } from './unsubscribe.js';
 
-/** Carries out one command and answers it, whatever happens. Never rejects. */
+/** Carries out a command of a session and answers it, whatever happens. Never rejects. */
 export async function runCommand(
   context: CommandContext,
   session: Session,
@@ -19,53 +19,70 @@ export async function runCommand(
   release: Release,
 ): Promise<void> {
   if (session.ended) return;
-  const { type, id } = job.command;
+  await answer(context, session, job.command, () => ofSession(context, session, job, release));
+}
+
+/** Carries out a command that needs no session, and answers it, whatever happens. Never rejects. */
+export async function runRequest(context: CommandContext, requester: Requester, job: Job): Promise<void> {
+  await answer(context, requester, job.command, () => ofAnyone(context, requester, job, () => {}));
+}
+
+async function answer(
+  context: CommandContext,
+  requester: Requester,
+  { type, id }: Command,
+  work: () => Promise<void>,
+): Promise<void> {
   const beganAt = context.uptimeMs();
   let outcome: 'ok' | ErrorCode = 'ok';
   try {
-    await dispatch(context, session, job, release);
+    await work();
   } catch (error) {
     outcome = error instanceof Refused ? error.code : 'internal';
     if (error instanceof Refused) {
-      session.fail(error.code, error.message, id, error.details);
+      requester.fail(error.code, error.message, id, error.details);
     } else {
-      session.logError(error, { session: session.id });
-      session.fail('internal', 'the server failed', id);
+      requester.logError(error, { session: requester.id });
+      requester.fail('internal', 'the server failed', id);
     }
   }
-  session.telemetry.command(type, outcome, (context.uptimeMs() - beganAt) / 1000);
+  requester.telemetry.command(type, outcome, (context.uptimeMs() - beganAt) / 1000);
 }
 
-function dispatch(
-  context: CommandContext,
-  session: Session,
-  { command, dataText }: Job,
-  release: Release,
-): Promise<void> {
+function ofSession(context: CommandContext, session: Session, job: Job, release: Release): Promise<void> {
+  const { command } = job;
   switch (command.type) {
     case 'subscribe':
       return subscribe(context, session, command);
     case 'unsubscribe':
       return unsubscribe(session, command);
-    case 'publish':
-      return publish(context, session, command, dataText, release);
-    case 'history':
-      return history(context, session, command);
-    case 'presence':
-      return presence(context, session, command);
     case 'authenticate':
       return authenticate(context, session, command);
     case 'ping':
       return ping(session, command.id);
     default:
-      return unreachable(command);
+      return ofAnyone(context, session, job, release);
+  }
+}
+
+async function ofAnyone(
+  context: CommandContext,
+  requester: Requester,
+  { command, dataText }: Job,
+  release: Release,
+): Promise<void> {
+  switch (command.type) {
+    case 'publish':
+      return publish(context, requester, command, dataText, release);
+    case 'history':
+      return history(context, requester, command);
+    case 'presence':
+      return presence(context, requester, command);
+    default:
+      throw new Refused('bad_envelope', `${command.type} needs a connection that stays`);
   }
 }
 
 async function ping(session: Session, id: number | undefined): Promise<void> {
   session.reply(id === undefined ? '{"type":"pong"}' : `{"type":"pong","id":${id}}`);
-}
-
-function unreachable(command: never): never {
-  throw new Error(`no handler for ${JSON.stringify(command satisfies Command)}`);
 }

@@ -17,8 +17,8 @@ export async function subscribe(
   const { id, channel } = command;
   const start = parseOffset(command.offset);
   checkRoom(session, context.limits.maxSubscriptions, channel);
-  await authorize(context.policy, session, 'subscribe', channel);
-  if (command.presence) await authorize(context.policy, session, 'presence', channel);
+  await authorize(context.policy, session.identity, 'subscribe', channel);
+  if (command.presence) await authorize(context.policy, session.identity, 'presence', channel);
   const { subscription, page } = await context.hub.subscribe(session, channel, start, command.presence);
   if (session.ended) {
     subscription.feed.end(subscription);

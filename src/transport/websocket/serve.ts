@@ -3,8 +3,9 @@ import type { RawData, WebSocket } from 'ws';
 import type { Encoding } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
 import { beginPlain, receivePlain } from '../../core/plain.js';
+import type { Identity } from '../../core/policy.js';
 import { receiveEnvelope } from '../../core/receive.js';
-import type { Identity, Session } from '../../core/session.js';
+import type { Session } from '../../core/session.js';
 import { WebSocketConnection } from './connection.js';
 
 /** What became of connections, for the metrics. */

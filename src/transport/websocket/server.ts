@@ -3,10 +3,18 @@ import type { Duplex } from 'node:stream';
 import type { ServerOptions, WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import type { Encoding } from '../../core/carrier.js';
+import type { EarshotNode } from '../../core/node.js';
+import type { Identity } from '../../core/policy.js';
 import { SUBPROTOCOL } from '../../protocol/version.js';
 import { compressedEncoding, jsonEncoding, plainEncoding } from './encodings.js';
+import type { WebSocketTelemetry } from './serve.js';
+import { serveWebSocket } from './serve.js';
 
 export interface WebSocketServerOptions {
+  readonly node: EarshotNode;
+  readonly telemetry: WebSocketTelemetry;
+  /** The channel of those that speak no envelopes; undefined where they are refused. */
+  readonly plainChannel: string | undefined;
   readonly maxFrameBytes: number;
   readonly maxFragments: number;
   readonly closeTimeoutMs: number;
@@ -16,10 +24,18 @@ export interface WebSocketServerOptions {
   readonly compresses: (channel: string) => boolean;
   /** Asked before the upgrade is accepted. Answers once, whatever happens. */
   readonly verifyClient: (request: IncomingMessage, answer: (refusal: Refusal | undefined) => void) => void;
+  /** Who was let in by `verifyClient`, and as whom it is served. */
+  readonly admitted: (request: IncomingMessage) => Admitted;
   /** The subprotocol that is answered, of those offered. Never throws. */
   readonly selectProtocol: (offered: ReadonlySet<string>, request: IncomingMessage) => string | false;
   /** A request that is no valid handshake (RFC 6455 §4.2.1): to be answered, and its socket ended. */
   readonly onBadHandshake: (socket: Duplex, message: string) => void;
+}
+
+/** Who stands behind an upgraded request. */
+export interface Admitted {
+  readonly identity: Identity;
+  readonly address: string;
 }
 
 /** What ws writes instead of the upgrade. */
@@ -31,11 +47,15 @@ export interface Refusal {
 
 /** A `noServer` WebSocketServer: handshakes and frames are ws's, who gets in and what is said is ours. */
 export class WebSockets {
+  readonly #options: WebSocketServerOptions;
   readonly #server: WebSocketServer;
   readonly #compressed: Encoding;
+  /** Every open one, those of ended sessions too. */
+  readonly #open = new Set<WebSocket>();
 
   constructor(options: WebSocketServerOptions) {
     const { perMessageDeflate, compresses } = options;
+    this.#options = options;
     this.#server = new WebSocketServer(toServerOptions(options));
     this.#server.on('wsClientError', (error, socket) => options.onBadHandshake(socket, error.message));
     this.#compressed = compressedEncoding({
@@ -45,18 +65,36 @@ export class WebSockets {
     });
   }
 
-  upgrade(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    accepted: (webSocket: WebSocket, request: IncomingMessage) => void,
-  ): void {
-    this.#server.handleUpgrade(request, socket, head, accepted);
+  /** Completes an opening handshake, or refuses it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, this.#accepted);
   }
 
-  /** How what goes to this WebSocket is printed. */
-  encodingOf(webSocket: WebSocket): Encoding {
-    if (webSocket.protocol !== SUBPROTOCOL) return plainEncoding;
+  /** Resolves when those that are open now are closed. */
+  async allClosed(): Promise<void> {
+    const closed = (webSocket: WebSocket) => new Promise((resolve) => webSocket.once('close', resolve));
+    await Promise.all([...this.#open].map(closed));
+  }
+
+  terminateAll(): void {
+    for (const webSocket of this.#open) webSocket.terminate();
+  }
+
+  readonly #accepted = (webSocket: WebSocket, request: IncomingMessage): void => {
+    const { node, telemetry, admitted, plainChannel } = this.#options;
+    this.#open.add(webSocket);
+    webSocket.on('close', () => this.#open.delete(webSocket));
+    const isPlain = webSocket.protocol !== SUBPROTOCOL;
+    serveWebSocket(node, telemetry, {
+      ...admitted(request),
+      webSocket,
+      socket: request.socket,
+      encoding: isPlain ? plainEncoding : this.#encodingOf(webSocket),
+      plainChannel: isPlain ? plainChannel : undefined,
+    });
+  };
+
+  #encodingOf(webSocket: WebSocket): Encoding {
     return webSocket.extensions === '' ? jsonEncoding : this.#compressed;
   }
 }
