@@ -13,7 +13,7 @@ import type { Source, Subscription } from './subscription.js';
 export class Feed implements Source, Watcher {
   readonly channel: string;
   readonly store: Store;
-  readonly subscriptions = new Set<Subscription>();
+  readonly #subscriptions = new Set<Subscription>();
   /** Runs at the end of this turn of the event loop. */
   readonly #defer: (run: () => void) => void;
   readonly #live: Subscription[] = [];
@@ -54,6 +54,10 @@ export class Feed implements Source, Watcher {
     return position.epoch === this.#epoch && position.seq >= this.#seq;
   }
 
+  add(subscription: Subscription): void {
+    this.#subscriptions.add(subscription);
+  }
+
   goLive(subscription: Subscription): void {
     subscription.state = 'live';
     subscription.liveIndex = this.#live.push(subscription) - 1;
@@ -64,7 +68,7 @@ export class Feed implements Source, Watcher {
     if (subscription.state === 'ended') return;
     if (subscription.state === 'live') this.#leaveLive(subscription);
     subscription.state = 'ended';
-    this.subscriptions.delete(subscription);
+    this.#subscriptions.delete(subscription);
     subscription.session.subscriptionEnded(subscription, last);
   }
 
@@ -82,7 +86,7 @@ export class Feed implements Source, Watcher {
 
   deleted(): void {
     this.#startOver('', 0);
-    for (const subscription of [...this.subscriptions]) {
+    for (const subscription of [...this.#subscriptions]) {
       this.end(subscription, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
     }
   }
@@ -136,7 +140,7 @@ export class Feed implements Source, Watcher {
   }
 
   #count(delivered: ReadonlyMap<Transport, number>): void {
-    const [anyone] = this.subscriptions;
+    const [anyone] = this.#subscriptions;
     if (anyone === undefined) return;
     for (const [transport, count] of delivered) anyone.session.telemetry.messagesOut(transport, count);
   }

@@ -44,9 +44,7 @@ export class Hub {
     try {
       await entry.opened;
       const page = await this.#store.read(channel, start, FIRST_PAGE);
-      const subscription = new Subscription(session, entry.feed, presence, page);
-      entry.feed.subscriptions.add(subscription);
-      return { subscription, page };
+      return { subscription: new Subscription(session, entry.feed, presence, page), page };
     } catch (error) {
       this.#release(channel, entry);
       throw error;

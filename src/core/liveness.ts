@@ -33,14 +33,15 @@ export class Liveness {
     this.#pingDueAt = now + times.pingIntervalMs * (0.5 + spread / 2);
   }
 
-  judge(now: number, times: LivenessTimes, vitals: Vitals): 'alive' | 'ping' | 'dead' {
-    if (vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
+  /** `paused`: its input is left unread for now, and a pong with it. */
+  judge(now: number, times: LivenessTimes, vitals: Vitals, paused: boolean): 'alive' | 'ping' | 'dead' {
+    if (paused || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
     if (vitals.sentBytes !== this.#sentBytes || vitals.queuedBytes === 0) this.#progressAt = now;
     this.#receivedBytes = vitals.receivedBytes;
     this.#sentBytes = vitals.sentBytes;
     if (vitals.queuedBytes > 0) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
     if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
-    if (this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
+    if (paused || this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
     this.#pingedAt = now;
     this.#pingDueAt = now + times.pingIntervalMs;
     return 'ping';

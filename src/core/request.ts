@@ -49,7 +49,7 @@ export class Request implements Requester {
   async run(text: string): Promise<string> {
     const { maxFrameBytes, maxDataDepth } = this.#context.limits;
     if (text.length > maxFrameBytes) {
-      this.fail('too_large', `a command has at most ${maxFrameBytes} bytes`);
+      this.fail('too_large', `a command has at most ${maxFrameBytes} characters`);
       return this.#answer;
     }
     const decoded = decodeCommand(text, maxDataDepth);

@@ -182,7 +182,7 @@ export class Session implements Requester, Subscriber {
       this.end({ close: 'unauthenticated', code: 'unauthenticated', cause: 'expired' });
       return;
     }
-    const verdict = this.#liveness.judge(uptimeMs, this.host.times, this.carrier);
+    const verdict = this.#liveness.judge(uptimeMs, this.host.times, this.carrier, this.#paused);
     if (verdict === 'ping') this.carrier.ping();
     if (verdict === 'dead') {
       this.end({ close: 'noPong', code: 'unavailable', cause: 'timeout', afterMs: [0, 1000] });

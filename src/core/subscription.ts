@@ -30,6 +30,7 @@ export interface Subscriber {
 export interface Source {
   readonly channel: string;
   readonly store: Store;
+  add(subscription: Subscription): void;
   turn(): Promise<void>;
   joins(position: Position): boolean;
   goLive(subscription: Subscription): void;
@@ -74,6 +75,7 @@ export class Subscription {
 
   /** Goes on from the page that the position came from. */
   begin(page: Page): void {
+    this.feed.add(this);
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }

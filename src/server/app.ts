@@ -32,7 +32,7 @@ export async function createApp(
     const { status, headers, body } = problem('not_found', 'there is nothing at this path');
     return reply.code(status).headers(headers).send(body);
   });
-  await app.register(earshot, { pages: server === undefined, ...options });
+  await app.register(earshot, { pages: server === undefined, ...options, decorateAs: 'earshot' });
   await app.ready();
   return app;
 }

@@ -187,7 +187,11 @@ export class Earshot {
 }
 
 function memoryStore({ retention, limits }: ResolvedOptions): MemoryStore {
-  return new MemoryStore({ retention: () => retention, maxChannels: limits.maxChannels });
+  return new MemoryStore({
+    retention: () => retention,
+    maxChannels: limits.maxChannels,
+    maxBytes: limits.maxStoreBytes,
+  });
 }
 
 /** Once a second, and often enough for the shortest time that is kept. */

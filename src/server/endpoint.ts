@@ -4,7 +4,7 @@ import type { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy.js';
 import { Refused } from '../protocol/refused.js';
 import { SUBPROTOCOL } from '../protocol/version.js';
-import type { Admitted, Refusal } from '../transport/websocket/server.js';
+import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission.js';
 import { compressionOf } from './compression.js';
@@ -44,7 +44,7 @@ export class WebSocketEndpoint {
       maxFrameBytes: limits.maxFrameBytes,
       maxFragments: limits.maxFragments,
       closeTimeoutMs,
-      verifyClient: (request, answer) => void this.#verify(request).then(answer),
+      verifyClient: (request, accept) => void this.#verify(request, accept),
       selectProtocol: (offered, request) => this.#select(offered, request),
       onBadHandshake: (socket, message) => this.#refuse(socket, new Refused('bad_handshake', message)),
     });
@@ -62,7 +62,7 @@ export class WebSocketEndpoint {
   };
 
   /** Everything that may refuse, with one time limit for all of it. Never rejects. */
-  async #verify(request: IncomingMessage): Promise<Refusal | undefined> {
+  async #verify(request: IncomingMessage, accept: () => void): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       const refused = new Refused('unavailable', 'the checks took too long');
@@ -70,9 +70,9 @@ export class WebSocketEndpoint {
     });
     try {
       this.#admitted.set(request, await Promise.race([this.#check(request), late]));
-      return undefined;
+      accept();
     } catch (error) {
-      return this.#refusal(error);
+      this.#refuse(request.socket, error);
     } finally {
       clearTimeout(timer);
     }

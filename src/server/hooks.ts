@@ -19,7 +19,10 @@ export async function askVerifyClient(hook: VerifyClient, req: IncomingMessage):
     const ask = hook as (info: UpgradeInfo) => boolean | Promise<boolean>; // told apart by its arity, as ws does
     return { verified: (await ask(info)) === true };
   }
-  return new Promise((resolve) => {
-    hook(info, (verified, status, message) => resolve({ verified: verified === true, status, message }));
+  return new Promise((resolve, reject) => {
+    const called: unknown = hook(info, (verified, status, message) =>
+      resolve({ verified: verified === true, status, message }),
+    );
+    if (called instanceof Promise) called.catch(reject); // an async hook that fails must not end the process
   });
 }

@@ -23,6 +23,7 @@ const limits = z.strictObject({
   maxDataDepth: count.default(DEFAULT_LIMITS.maxDataDepth).describe('levels that data may nest'),
   maxSubscriptions: count.default(DEFAULT_LIMITS.maxSubscriptions).describe('subscriptions of one session'),
   maxQueuedBytes: count
+    .min(64 * 1024, 'at least 65536: what a socket queues by itself')
     .default(DEFAULT_LIMITS.maxQueuedBytes)
     .describe('bytes queued to one connection before its subscriptions fall back to catching up'),
   commandsPerSecond: z
@@ -44,6 +45,11 @@ const limits = z.strictObject({
       'sessions from one address; one more is refused with 429 (behind a proxy everyone is one address)',
     ),
   maxChannels: count.default(100_000).describe('channels in the memory store'),
+  maxStoreBytes: count
+    .default(256 * 1024 * 1024)
+    .describe(
+      'bytes of all channels in the memory store; where it is full, a channel gives up its own oldest messages',
+    ),
 });
 
 const token = z.strictObject({
@@ -138,6 +144,8 @@ export const optionsSchema = z.strictObject({
   handleProtocols: given<HandleProtocols>('function')
     .optional()
     .describe('selects a subprotocol where none of ours was offered'),
+  probes: z.boolean().default(true).describe('whether /livez, /readyz and /health are served'),
+  metrics: z.boolean().default(true).describe('whether /metrics is served'),
   pages: z.boolean().default(false).describe('whether the lobby page and the client are served'),
   decorateAs: z
     .string()

@@ -19,38 +19,38 @@ declare module 'fastify' {
 }
 
 async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<void> {
-  const earshot = new Earshot(options, (error, context) =>
-    app.log.error({ err: error, ...context }, 'earshot failed'),
-  );
-  const { decorateAs, prefix, path, pages } = earshot.options;
+  const { decorateAs = 'earshot' } = options;
   if (app.hasDecorator(decorateAs)) {
-    await earshot.close();
     throw new Error(
       `this Fastify instance has a decorator "${decorateAs}" already: name another with decorateAs`,
     );
   }
-  app.decorate(decorateAs, earshot);
-  earshot.attach(app.server);
-  await app.register(
-    async (scope) => {
-      scope.setErrorHandler<FastifyError>((error, _request, reply) => answer(error, reply));
-      probeRoutes(scope, earshot);
-      metricsRoute(scope, earshot.metrics.registry);
-      sessionRoute(scope, earshot);
-      await scope.register(async (commands) => commandsRoute(commands, earshot));
-      upgradeHint(scope, path);
-      if (pages) await pageRoutes(scope);
-    },
-    { prefix },
+  const earshot = new Earshot(options, (error, context) =>
+    app.log.error({ err: error, ...context }, 'earshot failed'),
   );
+  app.decorate(decorateAs, earshot);
   app.addHook('preClose', () => earshot.drain());
   app.addHook('onClose', () => earshot.close());
+  earshot.attach(app.server);
+  await app.register(async (scope) => routes(scope, earshot), { prefix: earshot.options.prefix });
+}
+
+async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
+  const { path, probes, metrics, pages } = earshot.options;
+  scope.setErrorHandler<FastifyError>((error, _request, reply) => answer(earshot, error, reply));
+  if (probes) probeRoutes(scope, earshot);
+  if (metrics) metricsRoute(scope, earshot.metrics.registry);
+  sessionRoute(scope, earshot);
+  await scope.register(async (commands) => commandsRoute(commands, earshot));
+  upgradeHint(scope, path);
+  if (pages) await pageRoutes(scope);
 }
 
 /** Errors leave as problem documents, with the codes that every transport uses. */
-function answer(error: FastifyError | Refused, reply: FastifyReply): void {
+function answer({ metrics }: Earshot, error: FastifyError | Refused, reply: FastifyReply): void {
   const { status, headers, body } = problemFrom(error);
-  if (status >= 500 && !(error instanceof Refused)) reply.log.error(error);
+  if (error instanceof Refused) metrics.refused(error.code);
+  else if (status >= 500) reply.log.error(error);
   reply.code(status).headers(headers).send(body);
 }
 

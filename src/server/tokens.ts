@@ -5,6 +5,7 @@ import { Refused } from '../protocol/refused.js';
 import type { ResolvedOptions } from './options.js';
 
 const MAX_NAME_LENGTH = 128;
+const MAX_USER_LENGTH = 256;
 
 /** Who a token says it is. Throws `unauthenticated` for one that is not good. */
 export type CheckToken = (token: string) => Promise<Identity>;
@@ -33,15 +34,16 @@ export function tokenChecker(options: ResolvedOptions['token']): CheckToken {
 }
 
 function identityOf(claims: JWTPayload): Identity {
-  const { sub, exp } = claims;
-  if (typeof sub !== 'string' || sub === '')
-    throw new Refused('unauthenticated', 'the token names nobody: sub is empty');
+  const { sub, exp = 0 } = claims;
+  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_USER_LENGTH) {
+    throw new Refused('unauthenticated', `the token's sub is not 1 to ${MAX_USER_LENGTH} characters`);
+  }
   const { name } = claims as { name?: unknown };
   return {
     user: sub,
     name: cleanName(typeof name === 'string' && name !== '' ? name : sub),
     claims,
-    expiresAt: (exp ?? 0) * 1000,
+    expiresAt: Math.min(Math.floor(exp * 1000), Number.MAX_SAFE_INTEGER),
   };
 }
 

@@ -5,6 +5,12 @@ import { BEGINNING, NOW } from '../protocol/version.js';
 import { Producers } from './producers.js';
 import type { NewMessage, Page, ReadBound, Retention, StoredMessage, Tail } from './store.js';
 
+/** What all logs of a store hold together. */
+export interface Budget {
+  usedBytes: number;
+  readonly maxBytes: number;
+}
+
 /** One channel's log in memory: a queue that is cut at its old end, and the producers that write to it. */
 export class MemoryLog {
   readonly epoch: string;
@@ -18,10 +24,12 @@ export class MemoryLog {
   #tailSeq = 0;
   #bytes = 0;
   readonly #retention: Retention;
+  readonly #budget: Budget;
 
-  constructor(epoch: string, retention: Retention, now: number) {
+  constructor(epoch: string, retention: Retention, budget: Budget, now: number) {
     this.epoch = epoch;
     this.#retention = retention;
+    this.#budget = budget;
     this.usedAt = now;
   }
 
@@ -33,7 +41,9 @@ export class MemoryLog {
     return this.#head === this.#messages.length;
   }
 
+  /** Throws `unavailable` where the store is full of other channels' messages. */
   append(message: NewMessage, now: number): StoredMessage {
+    this.#checkRoom(sizeOf(message));
     const seq = ++this.#tailSeq;
     const stored = {
       seq,
@@ -43,7 +53,7 @@ export class MemoryLog {
       data: message.data,
     };
     this.#messages.push(stored);
-    this.#bytes += sizeOf(stored);
+    this.#count(sizeOf(stored));
     this.usedAt = now;
     this.trim(now);
     return stored;
@@ -61,20 +71,41 @@ export class MemoryLog {
     return this.#pageAfter(start.seq, bound, undefined);
   }
 
-  /** Lets go of what retention no longer keeps. */
+  /** Lets go of what retention no longer keeps, and of more where the store is full. */
   trim(now: number): void {
-    const { messages, ageMs, bytes } = this.#retention;
-    const oldestAt = now - ageMs;
     for (let oldest = this.#messages[this.#head]; oldest !== undefined; oldest = this.#messages[this.#head]) {
-      const count = this.#messages.length - this.#head;
-      if (count <= messages && this.#bytes <= bytes && oldest.at >= oldestAt) break;
-      this.#bytes -= sizeOf(oldest);
+      if (this.#isKept(oldest, now)) break;
+      this.#count(-sizeOf(oldest));
       this.#head++;
     }
-    if (this.#head > 64 && this.#head * 2 > this.#messages.length) {
+    if (this.#head * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#head);
       this.#head = 0;
     }
+  }
+
+  /** Gives back what it holds of the store's budget. */
+  clear(): void {
+    this.#count(-this.#bytes);
+    this.#messages = [];
+    this.#head = 0;
+  }
+
+  #isKept(oldest: StoredMessage, now: number): boolean {
+    const { messages, ageMs, bytes } = this.#retention;
+    const count = this.#messages.length - this.#head;
+    if (count > messages || this.#bytes > bytes || oldest.at < now - ageMs) return false;
+    return count === 1 || this.#budget.usedBytes <= this.#budget.maxBytes;
+  }
+
+  #checkRoom(size: number): void {
+    const others = this.#budget.usedBytes - this.#bytes;
+    if (others + size > this.#budget.maxBytes) throw new Refused('unavailable', 'the store is full');
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.usedBytes += bytes;
   }
 
   /** The position before the oldest kept message. */
@@ -102,6 +133,6 @@ export class MemoryLog {
 }
 
 /** What a message counts for: its text, as UTF-8 has it at most times. */
-function sizeOf(message: StoredMessage): number {
+function sizeOf(message: NewMessage): number {
   return message.data.length + message.from.length;
 }

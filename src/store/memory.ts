@@ -1,7 +1,8 @@
 import type { Producer } from '../protocol/commands.js';
 import type { Start } from '../protocol/offset.js';
-import { makeEpoch } from '../protocol/offset.js';
+import { formatOffset, makeEpoch } from '../protocol/offset.js';
 import { Refused } from '../protocol/refused.js';
+import type { Budget } from './memory-log.js';
 import { MemoryLog } from './memory-log.js';
 import type { Appended, NewMessage, Page, ReadBound, Retention, Store, Tail, Watcher } from './store.js';
 
@@ -13,6 +14,8 @@ export interface MemoryStoreOptions {
   readonly retention?: (channel: string) => Retention;
   /** How many channels there may be; one more is refused with `too_many`. Default 100,000. */
   readonly maxChannels?: number;
+  /** Bytes of all channels together; what finds no room even so is refused with `unavailable`. Default 256 MiB. */
+  readonly maxBytes?: number;
   /** How long an empty channel that nobody watches keeps its identity, in ms. Default 24 h. */
   readonly identityMs?: number;
   /** The time in ms since 1970. Default Date.now. */
@@ -33,6 +36,7 @@ export class MemoryStore implements Store {
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #retention: (channel: string) => Retention;
   readonly #maxChannels: number;
+  readonly #budget: Budget;
   readonly #identityMs: number;
   readonly #now: () => number;
   readonly #salt: number;
@@ -42,6 +46,7 @@ export class MemoryStore implements Store {
   constructor(options: MemoryStoreOptions = {}) {
     this.#retention = options.retention ?? (() => DEFAULT_RETENTION);
     this.#maxChannels = options.maxChannels ?? 100_000;
+    this.#budget = { usedBytes: 0, maxBytes: options.maxBytes ?? 256 * 1024 * 1024 };
     this.#identityMs = options.identityMs ?? 24 * 3_600_000;
     this.#now = options.now ?? Date.now;
     this.#salt = Math.floor((options.random ?? Math.random)() * SALTS);
@@ -55,10 +60,10 @@ export class MemoryStore implements Store {
     const log = this.#log(channel);
     const now = this.#now();
     const before = producer && log.producers.check(producer, now);
-    if (before !== undefined) return { offset: before, duplicate: true };
+    if (before !== undefined) return { offset: formatOffset(log.epoch, before), duplicate: true };
     if (log.closed) throw new Refused('closed', 'the channel is closed');
     const stored = log.append(message, now);
-    if (producer !== undefined) log.producers.accept(producer, stored.offset, now);
+    if (producer !== undefined) log.producers.accept(producer, stored.seq, now);
     for (const watcher of this.#watching(channel)) watcher.appended(stored, log.epoch);
     return { offset: stored.offset, duplicate: false };
   }
@@ -77,7 +82,10 @@ export class MemoryStore implements Store {
   }
 
   async delete(channel: string): Promise<void> {
-    if (!this.#logs.delete(channel)) return;
+    const log = this.#logs.get(channel);
+    if (log === undefined) return;
+    log.clear();
+    this.#logs.delete(channel);
     for (const watcher of this.#watching(channel)) watcher.deleted();
   }
 
@@ -118,7 +126,7 @@ export class MemoryStore implements Store {
     if (this.#logs.size >= this.#maxChannels) {
       throw new Refused('too_many', `there are ${this.#maxChannels} channels already`);
     }
-    const made = new MemoryLog(this.#nextEpoch(), this.#retention(channel), this.#now());
+    const made = new MemoryLog(this.#nextEpoch(), this.#retention(channel), this.#budget, this.#now());
     this.#logs.set(channel, made);
     return made;
   }

@@ -5,15 +5,15 @@ import { Refused } from '../protocol/refused.js';
 interface ProducerState {
   epoch: number;
   lastSeq: number;
-  /** The offsets of its last messages, the newest at the end. */
-  offsets: string[];
+  /** Where in the log its last messages stand, the newest at the end. */
+  places: number[];
   usedAt: number;
 }
 
 const MAX_PRODUCERS = 10_000;
 /** A producer that is silent for longer may be forgotten when room is needed. */
 const FORGETTABLE_AFTER_MS = 10 * 60_000;
-const REMEMBERED_OFFSETS = 256;
+const REMEMBERED_PLACES = 64;
 
 /** The producers of one channel, by the rules of Durable Streams §5.2.1. */
 export class Producers {
@@ -21,39 +21,39 @@ export class Producers {
   readonly #states = new Map<string, ProducerState>();
 
   /**
-   * The offset that this very message got before, or undefined where it is the next one.
-   * Throws `fenced`, `out_of_sequence`, `conflict` or `too_many`. Changes nothing.
+   * The `seq` in the log that this very message got before, or undefined where it is the next one.
+   * Throws `fenced`, `out_of_sequence` or `too_many`.
    */
-  check(producer: Producer, now: number): string | undefined {
+  check(producer: Producer, now: number): number | undefined {
     const state = this.#states.get(producer.id);
     if (state === undefined) {
-      this.#checkRoom(now);
-      return expectSeq(0, producer.seq);
+      expectSeq(0, producer.seq);
+      this.#makeRoom(now);
+      return undefined;
     }
     if (producer.epoch < state.epoch)
       throw new Refused('fenced', `epoch ${state.epoch} of this producer has taken over`);
     if (producer.epoch > state.epoch) return expectSeq(0, producer.seq);
     if (producer.seq > state.lastSeq) return expectSeq(state.lastSeq + 1, producer.seq);
-    return offsetOf(state, producer.seq);
+    return placeOf(state, producer.seq);
   }
 
-  /** Notes that the message was stored at `offset`. */
-  accept(producer: Producer, offset: string, now: number): void {
+  /** Notes that the message was stored as the log's `place`-th. */
+  accept(producer: Producer, place: number, now: number): void {
     const before = this.#states.get(producer.id);
     const state =
       before?.epoch === producer.epoch
         ? before
-        : { epoch: producer.epoch, lastSeq: 0, offsets: [] as string[], usedAt: now };
+        : { epoch: producer.epoch, lastSeq: 0, places: [] as number[], usedAt: now };
     state.lastSeq = producer.seq;
     state.usedAt = now;
-    state.offsets.push(offset);
-    if (state.offsets.length > REMEMBERED_OFFSETS * 2)
-      state.offsets = state.offsets.slice(-REMEMBERED_OFFSETS);
+    state.places.push(place);
+    if (state.places.length > REMEMBERED_PLACES * 2) state.places = state.places.slice(-REMEMBERED_PLACES);
     this.#states.delete(producer.id);
     this.#states.set(producer.id, state);
   }
 
-  #checkRoom(now: number): void {
+  #makeRoom(now: number): void {
     if (this.#states.size < MAX_PRODUCERS) return;
     for (const [id, state] of this.#states) {
       if (now - state.usedAt < FORGETTABLE_AFTER_MS) break;
@@ -69,9 +69,9 @@ function expectSeq(expected: number, seq: number): undefined {
 }
 
 /** An older repeat than the remembered ones is answered with the oldest of those: at or after its own. */
-function offsetOf(state: ProducerState, seq: number): string {
+function placeOf(state: ProducerState, seq: number): number {
   const back = state.lastSeq - seq;
-  const offset = state.offsets.at(-1 - back) ?? state.offsets[0];
-  if (offset === undefined) throw new Error('a producer state without an offset');
-  return offset;
+  const place = state.places.at(-1 - back) ?? state.places[0];
+  if (place === undefined) throw new Error('a producer without a message');
+  return place;
 }

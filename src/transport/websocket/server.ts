@@ -22,8 +22,8 @@ export interface WebSocketServerOptions {
   readonly perMessageDeflate: { readonly threshold: number; readonly level: number } | undefined;
   /** Channels whose messages are compressed where that was agreed on. */
   readonly compresses: (channel: string) => boolean;
-  /** Asked before the upgrade is accepted. Answers once, whatever happens. */
-  readonly verifyClient: (request: IncomingMessage, answer: (refusal: Refusal | undefined) => void) => void;
+  /** Asked before the upgrade is accepted: calls back, or answers the socket itself. Never throws. */
+  readonly verifyClient: (request: IncomingMessage, accept: () => void) => void;
   /** Who was let in by `verifyClient`, and as whom it is served. */
   readonly admitted: (request: IncomingMessage) => Admitted;
   /** The subprotocol that is answered, of those offered. Never throws. */
@@ -36,13 +36,6 @@ export interface WebSocketServerOptions {
 export interface Admitted {
   readonly identity: Identity;
   readonly address: string;
-}
-
-/** What ws writes instead of the upgrade. */
-export interface Refusal {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: Record<string, string>;
 }
 
 /** A `noServer` WebSocketServer: handshakes and frames are ws's, who gets in and what is said is ours. */
@@ -115,12 +108,8 @@ function toServerOptions(options: WebSocketServerOptions): ServerOptions & { clo
       serverMaxWindowBits: 15,
       threshold: perMessageDeflate.threshold,
     },
-    verifyClient: (info, done) => {
-      verifyClient(info.req, (refusal) => {
-        if (refusal === undefined) done(true);
-        else done(false, refusal.status, refusal.body, refusal.headers);
-      });
-    },
+    // Only ever told yes: its own refusal has a second Content-Type, and a reset can overtake it.
+    verifyClient: (info, done) => verifyClient(info.req, () => done(true)),
     handleProtocols: (offered, request) => selectProtocol(offered, request),
   };
 }
