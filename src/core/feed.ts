@@ -74,7 +74,7 @@ export class Feed implements Source, Watcher {
 
   appended(message: StoredMessage, epoch: string): void {
     const last = this.#pending.at(-1)?.seq ?? this.#seq;
-    if (epoch === this.#epoch && message.seq <= last) return;
+    if (epoch < this.#epoch || (epoch === this.#epoch && message.seq <= last)) return;
     if (epoch !== this.#epoch || message.seq !== last + 1) this.#startOver(epoch, message.seq);
     else if (this.#live.length === 0 && this.#pending.length === 0) this.#seq = message.seq;
     else if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());

@@ -33,13 +33,17 @@ export class Liveness {
     this.#pingDueAt = now + times.pingIntervalMs * (0.5 + spread / 2);
   }
 
-  /** `paused`: its input is left unread for now, and a pong with it. */
+  /**
+   * `paused`: its input is left unread for now, and a pong with it. Nor is one missed of a peer that stalls:
+   * once it has taken what is queued, it is asked anew.
+   */
   judge(now: number, times: LivenessTimes, vitals: Vitals, paused: boolean): 'alive' | 'ping' | 'dead' {
-    if (paused || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
-    if (vitals.sentBytes !== this.#sentBytes || vitals.queuedBytes === 0) this.#progressAt = now;
+    const stalls = vitals.queuedBytes > 0;
+    if (paused || stalls || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
+    if (vitals.sentBytes !== this.#sentBytes || !stalls) this.#progressAt = now;
     this.#receivedBytes = vitals.receivedBytes;
     this.#sentBytes = vitals.sentBytes;
-    if (vitals.queuedBytes > 0) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
+    if (stalls) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
     if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
     if (paused || this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
     this.#pingedAt = now;

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import fastify from 'fastify';
 import { borrowRequests } from './borrowed.js';
@@ -14,7 +15,7 @@ export interface AppOptions {
    * An HTTP server that exists already and listens by itself. Its own handler, if it has one, keeps every path
    * that is not ours. Default: a server of our own.
    */
-  readonly server?: Server;
+  readonly server?: Server | HttpsServer;
 }
 
 /** How long a client may take for its headers and for a whole request: what is slower is answered 408. */
@@ -46,7 +47,7 @@ function ownServer(logger: Exclude<FastifyServerOptions['logger'], undefined>): 
 }
 
 function onServer(
-  server: Server,
+  server: Server | HttpsServer,
   { prefix = '', path = '/ws' }: EarshotOptions,
   logger: Exclude<FastifyServerOptions['logger'], undefined>,
 ): FastifyInstance {

@@ -30,6 +30,12 @@ export function credentialsOf(
   return query === null ? undefined : { token: query, from: 'query' };
 }
 
+/** A URL as it may be logged: a query that carries a token is left out. */
+export function withoutToken(url: string): string {
+  const [path = '', query = ''] = url.split('?');
+  return new URLSearchParams(query).has('token') ? `${path}?…` : url;
+}
+
 function decodeBearer(value: string): string {
   const encoded = value.slice(BEARER_PREFIX.length);
   if (!BASE64URL.test(encoded)) throw new Refused('unauthenticated', 'the offered token is not base64url');

@@ -1,6 +1,7 @@
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Refused } from '../protocol/refused.js';
+import { withoutToken } from './credentials.js';
 import { Earshot } from './earshot.js';
 import type { EarshotOptions } from './options.js';
 import { problem, problemOf } from './problem.js';
@@ -32,7 +33,16 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
   app.addHook('preClose', () => earshot.drain());
   app.addHook('onClose', () => earshot.close());
   earshot.attach(app.server);
-  await app.register(async (scope) => routes(scope, earshot), { prefix: earshot.options.prefix });
+  await app.register(async (scope) => routes(scope, earshot), {
+    prefix: earshot.options.prefix,
+    // typed as printing a string, where pino takes an object as well
+    logSerializers: { req: logged as unknown as (request: FastifyRequest) => string },
+  });
+}
+
+/** What Fastify logs of a request, but for a token in its URL. */
+function logged({ method, url, host, ip, socket }: FastifyRequest) {
+  return { method, url: withoutToken(url), host, remoteAddress: ip, remotePort: socket.remotePort };
 }
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {

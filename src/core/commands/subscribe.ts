@@ -24,6 +24,10 @@ export async function subscribe(
     subscription.feed.end(subscription);
     return;
   }
+  if (session.subscriptions.size >= context.limits.maxSubscriptions) {
+    subscription.feed.end(subscription); // others that were under way at the same time took the room
+    throw oneTooMany(session, context.limits.maxSubscriptions);
+  }
   session.subscribed(subscription);
   const resume = resumeOf(start, page);
   session.telemetry.resumed(resume);
@@ -35,12 +39,13 @@ export async function subscribe(
 function checkRoom(session: Session, maxSubscriptions: number, channel: string): void {
   if (session.subscriptions.has(channel))
     throw new Refused('conflict', 'you are subscribed to this channel already');
-  if (session.subscriptions.size < maxSubscriptions) {
-    session.forgive('tooManySubscriptions');
-    return;
-  }
+  if (session.subscriptions.size >= maxSubscriptions) throw oneTooMany(session, maxSubscriptions);
+  session.forgive('tooManySubscriptions');
+}
+
+function oneTooMany(session: Session, maxSubscriptions: number): Refused {
   session.strike('tooManySubscriptions', 'too_many');
-  throw new Refused('too_many', `a session has at most ${maxSubscriptions} subscriptions`);
+  return new Refused('too_many', `a session has at most ${maxSubscriptions} subscriptions`);
 }
 
 function resumeOf(start: Start, page: Page): 'complete' | 'lost' | 'none' {
