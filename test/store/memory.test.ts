@@ -1,0 +1,184 @@
+import t from 'tap';
+import { parseOffset } from '../../src/protocol/offset.js';
+import type { MemoryStoreOptions } from '../../src/store/memory.js';
+import { DEFAULT_RETENTION, MemoryStore } from '../../src/store/memory.js';
+import type { Retention } from '../../src/store/store.js';
+import { storeContract } from '../contract/store.js';
+
+t.test('MemoryStore / the contract of every store', async (t) => {
+  storeContract(t, ({ retention, now }) => new MemoryStore({ retention: () => retention, now }));
+});
+
+const ALL = { messages: 1e9, bytes: 1e9 };
+const SILENT = { appended: () => {}, closed: () => {}, deleted: () => {} };
+const message = (data: string) => ({ from: 'ann', data });
+
+function desk(options: Omit<MemoryStoreOptions, 'now'> = {}) {
+  const clock = { ms: 1_800_000_000_000 };
+  const store = new MemoryStore({ ...options, now: () => clock.ms });
+  const read = async (channel: string) =>
+    (await store.read(channel, '-1', ALL)).messages.map(({ data }) => data);
+  return { store, clock, read };
+}
+
+t.test(
+  'defaults / nothing is said → 1,000 messages, a day, 8 MiB, and the clock of the machine',
+  async (t) => {
+    t.same(DEFAULT_RETENTION, { messages: 1000, ageMs: 86_400_000, bytes: 8_388_608 });
+    const store = new MemoryStore();
+    const before = Date.now();
+    for (let count = 0; count < 1100; count++) await store.append('a', message(String(count)));
+    const { messages } = await store.read('a', '-1', ALL);
+    t.equal(messages.length, 1000);
+    t.equal(messages[0]?.data, '100');
+    t.ok((messages[0]?.at ?? 0) >= before);
+  },
+);
+
+t.test('retention / asked for once a channel, by its name', async (t) => {
+  const asked: string[] = [];
+  const retention = (channel: string): Retention => {
+    asked.push(channel);
+    return { ...DEFAULT_RETENTION, messages: channel === 'short' ? 1 : 10 };
+  };
+  const { store, read } = desk({ retention });
+  for (const channel of ['short', 'long', 'short', 'long']) await store.append(channel, message(channel));
+  t.same(await read('short'), ['short']);
+  t.same(await read('long'), ['long', 'long']);
+  t.same(asked, ['short', 'long']);
+});
+
+t.test('offsets / deleted and made again, the clock standing still or set back → never twice', async (t) => {
+  const { store, clock } = desk();
+  const offsets: string[] = [];
+  for (let life = 0; life < 50; life++) {
+    clock.ms -= life % 3 === 0 ? 1000 : 0;
+    offsets.push((await store.append('a', message('1'))).offset);
+    await store.delete('a');
+  }
+  t.same([...offsets].sort(), offsets);
+  t.equal(new Set(offsets).size, 50);
+});
+
+t.test('offsets / of another process, later → another life', async (t) => {
+  const { store } = desk({ random: () => 0 });
+  const other = desk({ random: () => 0.999 });
+  const { offset } = await store.append('a', message('1'));
+  await other.store.append('a', message('1'));
+  const page = await other.store.read('a', parseOffset(offset), ALL);
+  t.equal(page.lost, 'reset', 'made in the same millisecond, too');
+});
+
+t.test('channels / one more than the bound → too_many, and those that are there work on', async (t) => {
+  const { store } = desk({ maxChannels: 2 });
+  await store.append('a', message('1'));
+  await store.open('b');
+  const refused = { name: 'Refused', code: 'too_many' };
+  await t.rejects(store.open('c'), refused);
+  await t.rejects(store.append('c', message('1')), refused);
+  await t.rejects(store.read('c', 'now', ALL), refused);
+  await t.rejects(store.close('c'), refused);
+  await store.append('b', message('1'));
+  await store.delete('a');
+  await store.append('c', message('there is room again'));
+});
+
+t.test('sweep / an empty channel that nobody uses → loses its identity after a while', async (t) => {
+  const { store, clock } = desk({ identityMs: 1000, maxChannels: 5 });
+  const before = await store.open('idle');
+  const unwatch = await store.watch('watched', SILENT);
+  const watched = await store.open('watched');
+  await store.append('full', message('1'));
+  const closed = await store.close('closed');
+  clock.ms += 1000;
+  store.sweep();
+  t.same(await store.open('idle'), before, 'not yet: and the sweep does not count as use');
+  clock.ms += 1;
+  store.sweep();
+  t.not((await store.open('idle')).epoch, before.epoch, 'a later life');
+  t.same(await store.open('watched'), watched, 'somebody watches');
+  t.equal((await store.open('full')).seq, 1, 'it is not empty');
+  t.same(await store.open('closed'), closed, 'it must go on refusing');
+  unwatch();
+  store.sweep();
+  store.sweep();
+  t.not((await store.open('watched')).epoch, watched.epoch);
+});
+
+t.test('sweep / a channel that was just read → keeps its identity', async (t) => {
+  const { store, clock } = desk({ identityMs: 1000 });
+  const { epoch } = await store.open('a');
+  clock.ms += 900;
+  await store.read('a', 'now', ALL);
+  clock.ms += 900;
+  store.sweep();
+  t.equal((await store.open('a')).epoch, epoch);
+});
+
+t.test('sweep / many channels → a stretch at a time, all of them in the end', async (t) => {
+  const { store, clock } = desk({ identityMs: 1000, maxChannels: 5000 });
+  for (let count = 0; count < 5000; count++) await store.open(`c${count}`);
+  clock.ms += 1001;
+  store.sweep();
+  const room = async () => {
+    let made = 0;
+    for (; made < 5001; made++) {
+      const refused = await store.append(`new${clock.ms}/${made}`, message('1')).catch(() => 'refused');
+      if (refused === 'refused') break;
+    }
+    return made;
+  };
+  t.equal(await room(), 2000, 'one stretch');
+  for (let times = 0; times < 4; times++) store.sweep();
+  clock.ms += 1;
+  t.equal(await room(), 3000, 'the rest');
+});
+
+t.test('retention / many thousands come and go → what is kept is right throughout', async (t) => {
+  const { store, read } = desk({ retention: () => ({ ...DEFAULT_RETENTION, messages: 100 }) });
+  for (let count = 1; count <= 5000; count++) {
+    await store.append('a', message(String(count)));
+    if (count % 997 !== 0) continue;
+    const kept = await read('a');
+    t.equal(kept.length, 100);
+    t.equal(kept[0], String(count - 99));
+  }
+});
+
+t.test(
+  'producers / older than the remembered repeats → a duplicate, at or after its own offset',
+  async (t) => {
+    const { store } = desk();
+    const produce = (seq: number) => store.append('a', message('1'), { id: 'p', epoch: 0, seq });
+    const offsets: string[] = [];
+    for (let seq = 0; seq < 1000; seq++) offsets.push((await produce(seq)).offset);
+    for (const seq of [999, 970, 940]) t.same(await produce(seq), { offset: offsets[seq], duplicate: true });
+    const old = await produce(0);
+    t.equal(old.duplicate, true);
+    t.ok(old.offset > (offsets[0] ?? ''));
+  },
+);
+
+t.test('producers / more than a channel takes → too_many until one has been silent for long', async (t) => {
+  const { store, clock } = desk();
+  const produce = (id: string, seq = 0) => store.append('a', message('1'), { id, epoch: 0, seq });
+  for (let count = 0; count < 10_000; count++) await produce(`p${count}`);
+  clock.ms += 599_999;
+  await t.rejects(produce('one more'), { code: 'too_many' });
+  t.equal((await produce('p0', 1)).duplicate, false);
+  clock.ms += 1;
+  t.equal((await produce('one more')).duplicate, false, 'p1 is forgotten');
+  t.equal((await produce('p0', 1)).duplicate, true, 'p0 was heard of since');
+  t.equal((await produce('p2')).duplicate, true, 'and the others are there');
+  t.equal((await produce('p1')).duplicate, false);
+});
+
+t.test('end / → lets go of everything', async (t) => {
+  const { store } = desk();
+  const heard: unknown[] = [];
+  await store.watch('a', { ...SILENT, appended: (each) => heard.push(each) });
+  await store.append('a', message('1'));
+  await store.end();
+  await store.append('a', message('2'));
+  t.equal(heard.length, 1);
+});

@@ -1,0 +1,138 @@
+import type { Producer } from '../../src/protocol/commands.js';
+import type { Start } from '../../src/protocol/offset.js';
+import type {
+  Appended,
+  NewMessage,
+  Page,
+  ReadBound,
+  Store,
+  StoredMessage,
+  Tail,
+  Watcher,
+} from '../../src/store/store.js';
+
+/** A store that hands everything on. */
+class Wrapped implements Store {
+  /** How often it was read. */
+  reads = 0;
+  protected readonly inner: Store;
+
+  constructor(inner: Store) {
+    this.inner = inner;
+  }
+
+  open(channel: string): Promise<Tail> {
+    return this.inner.open(channel);
+  }
+  append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended> {
+    return this.inner.append(channel, message, producer);
+  }
+  read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
+    this.reads++;
+    return this.inner.read(channel, start, bound);
+  }
+  close(channel: string): Promise<Tail> {
+    return this.inner.close(channel);
+  }
+  delete(channel: string): Promise<void> {
+    return this.inner.delete(channel);
+  }
+  watch(channel: string, watcher: Watcher): Promise<() => void> {
+    return this.inner.watch(channel, watcher);
+  }
+  sweep(): void {
+    this.inner.sweep();
+  }
+  ping(): Promise<void> {
+    return this.inner.ping();
+  }
+  end(): Promise<void> {
+    return this.inner.end();
+  }
+}
+
+type Call = 'open' | 'append' | 'read' | 'watch';
+
+/** A store whose answers wait, or fail, as it is told. What is called has its effect at once. */
+export class SlowStore extends Wrapped {
+  readonly #held = new Map<Call, Promise<void>>();
+  /** Thrown by the next calls of that name. */
+  readonly faults = new Map<Call, Error>();
+
+  /** Answers to these calls wait until the returned function is called. */
+  hold(call: Call): () => void {
+    let letGo = () => {};
+    this.#held.set(call, new Promise((resolve) => (letGo = resolve)));
+    return () => {
+      this.#held.delete(call);
+      letGo();
+    };
+  }
+
+  override open(channel: string): Promise<Tail> {
+    return this.#answer('open', () => super.open(channel));
+  }
+  override append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended> {
+    return this.#answer('append', () => super.append(channel, message, producer));
+  }
+  override read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
+    return this.#answer('read', () => super.read(channel, start, bound));
+  }
+  override watch(channel: string, watcher: Watcher): Promise<() => void> {
+    return this.#answer('watch', () => super.watch(channel, watcher));
+  }
+
+  async #answer<Answer>(call: Call, ask: () => Promise<Answer>): Promise<Answer> {
+    const fault = this.faults.get(call);
+    if (fault !== undefined) throw fault;
+    const answer = await ask();
+    await this.#held.get(call);
+    return answer;
+  }
+}
+
+/** What becomes of an announcement: nothing, or it is made now, or twice, or with those that wait. */
+export type Fate = 'lost' | 'prompt' | 'twice' | 'late';
+
+/** A store whose announcements of appends go astray, as a network's may. Closing is told. */
+export class AstrayStore extends Wrapped {
+  tellsOfDeletes = true;
+  fate: (message: StoredMessage) => Fate = () => 'prompt';
+  /** For how many turns of the promises an answer to a reader is under way: it may be old when it comes. */
+  hops: () => number = () => 0;
+  #late: (() => void)[] = [];
+
+  /** The late ones come, in the order that `shuffle` gives them. */
+  comeLate(shuffle: (late: (() => void)[]) => (() => void)[] = (late) => late): void {
+    const late = this.#late;
+    this.#late = [];
+    for (const announce of shuffle(late)) announce();
+  }
+
+  override open(channel: string): Promise<Tail> {
+    return this.#underWay(super.open(channel));
+  }
+  override read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
+    return this.#underWay(super.read(channel, start, bound));
+  }
+  override watch(channel: string, watcher: Watcher): Promise<() => void> {
+    const watching = super.watch(channel, {
+      appended: (message, epoch) => {
+        const announce = () => watcher.appended(message, epoch);
+        const fate = this.fate(message);
+        if (fate === 'late') this.#late.push(announce);
+        if (fate === 'prompt' || fate === 'twice') announce();
+        if (fate === 'twice') announce();
+      },
+      closed: (tail) => watcher.closed(tail),
+      deleted: () => this.tellsOfDeletes && watcher.deleted(),
+    });
+    return this.#underWay(watching);
+  }
+
+  async #underWay<Answer>(asked: Promise<Answer>): Promise<Answer> {
+    const answer = await asked;
+    for (let hops = this.hops(); hops > 0; hops--) await Promise.resolve();
+    return answer;
+  }
+}
