@@ -28,6 +28,7 @@ import { Subscription } from './subscription.js';
 
 /** What a client tells, with the arguments of its listeners. */
 export interface ClientEvents {
+  /** After each change; the `connecting` that a client begins with is none. */
   state: [state: ConnectionState, info: StateInfo];
   /** On every connection, when its session has begun. */
   welcome: [session: Session];

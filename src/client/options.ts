@@ -23,7 +23,10 @@ export interface ConnectOptions extends Partial<Clock> {
    * welcome and wasn't refused since; it is called once, at once, when the server asks for a fresh one.
    */
   readonly token?: TokenSource | undefined;
-  /** How long a command may wait for a connection and its answer together. Default 10,000. */
+  /**
+   * How long a command may wait for a connection and its answer together, a publish while the line is cut
+   * too; `Infinity` waits for as long as it takes. Default 10,000.
+   */
   readonly commandTimeoutMs?: number;
   /** How long the token and the welcome may take together. Default 10,000. */
   readonly connectTimeoutMs?: number;

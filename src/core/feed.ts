@@ -3,6 +3,7 @@ import type { Push } from '../protocol/pushes.js';
 import type { Store, StoredMessage, Tail, Watcher } from '../store/store.js';
 import type { Transport } from './carrier.js';
 import { EncodeOnce } from './carrier.js';
+import { MAX_BATCH_BYTES } from './limits.js';
 import type { Source, Subscription } from './subscription.js';
 
 /**
@@ -21,6 +22,7 @@ export class Feed implements Source, Watcher {
   /** Of the last message that was handed to the live ones, or would have been. */
   #seq = 0;
   #pending: StoredMessage[] = [];
+  #pendingBytes = 0;
   #unwatch: (() => void) | undefined;
 
   constructor(channel: string, store: Store, defer: (run: () => void) => void) {
@@ -77,7 +79,7 @@ export class Feed implements Source, Watcher {
     if (epoch < this.#epoch || (epoch === this.#epoch && message.seq <= last)) return;
     if (epoch !== this.#epoch || message.seq !== last + 1) this.#startOver(epoch, message.seq);
     else if (this.#live.length === 0 && this.#pending.length === 0) this.#seq = message.seq;
-    else if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());
+    else this.#collect(message);
   }
 
   closed(tail: Tail): void {
@@ -85,10 +87,18 @@ export class Feed implements Source, Watcher {
   }
 
   deleted(): void {
-    this.#startOver('', 0);
+    // later than the life that ended, earlier than any that follows
+    if (this.#epoch !== '') this.#startOver(`${this.#epoch}~`, 0);
     for (const subscription of [...this.#subscriptions]) {
       this.end(subscription, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
     }
+  }
+
+  /** Waits for the end of the turn, unless what has gathered is a write of its own already. */
+  #collect(message: StoredMessage): void {
+    this.#pendingBytes += message.data.length;
+    if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());
+    if (this.#pendingBytes >= MAX_BATCH_BYTES) this.#flush();
   }
 
   /** The next to come is after this position; who is live finds out from the log what lies between. */
@@ -118,6 +128,7 @@ export class Feed implements Source, Watcher {
     const to = batch.at(-1)?.seq;
     if (to === undefined) return;
     this.#pending = [];
+    this.#pendingBytes = 0;
     const from = this.#seq;
     this.#seq = to;
     const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch));

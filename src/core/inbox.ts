@@ -7,7 +7,7 @@ export interface Job {
   readonly dataText: string;
 }
 
-/** Lets the next command of the same lanes begin before this one is answered. */
+/** Lets the next command of the same channel begin before this one is answered. */
 export type Release = () => void;
 
 interface Owner {
@@ -29,6 +29,8 @@ export class Inbox {
   readonly #waiting: Job[] = [];
   readonly #lanes = new Map<string, Promise<void>>();
   #inFlight = 0;
+  /** Answers that may be long are made one at a time, each when there is room: they can't pile up. */
+  #isAnsweringLong = false;
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -47,8 +49,9 @@ export class Inbox {
   /** Begins what may begin. */
   pump(): void {
     while (!this.isFull && this.#owner.hasRoom) {
-      const job = this.#waiting.shift();
-      if (job === undefined) break;
+      const job = this.#waiting[0];
+      if (job === undefined || (this.#isAnsweringLong && isLong(job.command))) break;
+      this.#waiting.shift();
       void this.#begin(job);
     }
     this.#owner.regulate();
@@ -61,24 +64,24 @@ export class Inbox {
 
   async #begin(job: Job): Promise<void> {
     this.#inFlight++;
-    const lanes = lanesOf(job.command);
-    const before = lanes.map((lane) => this.#lanes.get(lane)).filter((turn) => turn !== undefined);
+    const lane = 'channel' in job.command ? job.command.channel : '';
+    const before = this.#lanes.get(lane);
+    if (isLong(job.command)) this.#isAnsweringLong = true;
     let release: Release = () => {};
     const turn = new Promise<void>((resolve) => {
       release = resolve;
     });
-    for (const lane of lanes) this.#lanes.set(lane, turn);
-    if (before.length > 0) await Promise.all(before);
+    this.#lanes.set(lane, turn);
+    if (before !== undefined) await before;
     await this.#owner.run(job, release);
     release();
-    for (const lane of lanes) if (this.#lanes.get(lane) === turn) this.#lanes.delete(lane);
+    if (this.#lanes.get(lane) === turn) this.#lanes.delete(lane);
+    if (isLong(job.command)) this.#isAnsweringLong = false;
     this.#inFlight--;
     this.pump();
   }
 }
 
-/** Answers that may be long are made one at a time, so that they can't pile up. */
-function lanesOf(command: Command): string[] {
-  if (command.type === 'history' || command.type === 'presence') return [command.channel, 'long answers'];
-  return ['channel' in command ? command.channel : ''];
+function isLong({ type }: Command): boolean {
+  return type === 'history' || type === 'presence';
 }

@@ -29,6 +29,9 @@ export const DEFAULT_LIMITS: Limits = {
 /** Bytes that one read of the log takes, and so one page of history or of catching up. */
 export const MAX_PAGE_BYTES = 128 * 1024;
 
+/** Bytes of messages that leave in one write; more of one turn leave in several, each where there is room. */
+export const MAX_BATCH_BYTES = 128 * 1024;
+
 /** Commands of one session that are carried out at once; more wait unread. */
 export const MAX_COMMANDS_IN_FLIGHT = 16;
 

@@ -8,6 +8,11 @@ export class RateLimit {
     this.#filledAt = now;
   }
 
+  /** What may be taken at once. */
+  get left(): number {
+    return this.#tokens;
+  }
+
   /** Takes one, if there is one. */
   take(now: number, perSecond: number, burst: number): boolean {
     const grown = (Math.max(0, now - this.#filledAt) / 1000) * perSecond;

@@ -1,66 +1,58 @@
 import type { ErrorCode } from '../protocol/codes.js';
-import { ERRORS } from '../protocol/codes.js';
 import { decodeCommand } from '../protocol/decode.js';
-import type { ErrorPush } from '../protocol/pushes.js';
+import { errorPush } from '../protocol/encode.js';
 import type { CommandContext, Requester } from './commands/context.js';
 import { runRequest } from './commands/run.js';
 import type { Identity } from './policy.js';
 import type { LogError, Telemetry } from './telemetry.js';
 
-/** Commands that came in one request, without a session. */
-export class Request implements Requester {
+type RequestContext = CommandContext & { readonly telemetry: Telemetry; readonly logError: LogError };
+
+/** Carries out a command that came without a session, as the text of an envelope; gives the text of its answer. */
+export async function request(
+  context: RequestContext,
+  id: string,
+  identity: Identity,
+  text: string,
+): Promise<string> {
+  const requester = new OneRequest(context, id, identity);
+  const { maxFrameBytes, maxDataDepth } = context.limits;
+  if (text.length > maxFrameBytes) {
+    requester.fail('too_large', `a command has at most ${maxFrameBytes} characters`);
+    return requester.answer;
+  }
+  const decoded = decodeCommand(text, maxDataDepth);
+  if (decoded.ok) {
+    if (decoded.command.type === 'publish') context.telemetry.messagesIn('http');
+    await runRequest(context, requester, decoded);
+  } else {
+    const { code, message, id, details } = decoded.fault;
+    context.telemetry.fault(code);
+    requester.fail(code, message, id, details);
+  }
+  return requester.answer;
+}
+
+class OneRequest implements Requester {
   readonly id: string;
   readonly identity: Identity;
   readonly ended = false;
   readonly telemetry: Telemetry;
   readonly logError: LogError;
-  readonly #context: CommandContext;
-  #answer = '';
+  answer = '';
 
-  constructor(
-    context: CommandContext & { readonly telemetry: Telemetry; readonly logError: LogError },
-    id: string,
-    identity: Identity,
-  ) {
-    this.#context = context;
+  constructor({ telemetry, logError }: RequestContext, id: string, identity: Identity) {
     this.id = id;
     this.identity = identity;
-    this.telemetry = context.telemetry;
-    this.logError = context.logError;
+    this.telemetry = telemetry;
+    this.logError = logError;
   }
 
   reply(text: string): void {
-    this.#answer = text;
+    this.answer = text;
   }
 
   fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void {
-    const error: ErrorPush = {
-      type: 'error',
-      ...(id !== undefined && { id }),
-      code,
-      message,
-      advice: ERRORS[code].advice,
-      ...(details !== undefined && { details: [...details] }),
-    };
-    this.#answer = JSON.stringify(error);
-  }
-
-  /** Carries out one command, given as the text of its envelope, and returns the text of its answer. */
-  async run(text: string): Promise<string> {
-    const { maxFrameBytes, maxDataDepth } = this.#context.limits;
-    if (text.length > maxFrameBytes) {
-      this.fail('too_large', `a command has at most ${maxFrameBytes} characters`);
-      return this.#answer;
-    }
-    const decoded = decodeCommand(text, maxDataDepth);
-    if (decoded.ok) {
-      if (decoded.command.type === 'publish') this.telemetry.messagesIn('http');
-      await runRequest(this.#context, this, decoded);
-    } else {
-      const { code, message, id, details } = decoded.fault;
-      this.telemetry.fault(code);
-      this.fail(code, message, id, details);
-    }
-    return this.#answer;
+    this.answer = JSON.stringify(errorPush(code, message, id, details));
   }
 }

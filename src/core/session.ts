@@ -1,5 +1,6 @@
 import type { CloseName, ErrorCode } from '../protocol/codes.js';
-import { CLOSES, ERRORS } from '../protocol/codes.js';
+import { CLOSES } from '../protocol/codes.js';
+import { errorPush } from '../protocol/encode.js';
 import type { LeftCause, Push } from '../protocol/pushes.js';
 import type { Member } from '../protocol/replies.js';
 import { SUBPROTOCOL } from '../protocol/version.js';
@@ -109,15 +110,7 @@ export class Session implements Requester, Subscriber {
   }
 
   fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void {
-    const { advice } = ERRORS[code];
-    this.push({
-      type: 'error',
-      ...(id !== undefined && { id }),
-      code,
-      message,
-      advice,
-      ...(details !== undefined && { details: [...details] }),
-    });
+    this.push(errorPush(code, message, id, details));
   }
 
   welcome(): void {
@@ -143,7 +136,7 @@ export class Session implements Requester, Subscriber {
   takeCommand(): boolean {
     const { commandsPerSecond, commandBurst } = this.host.limits;
     const taken = this.#rate.take(this.host.uptimeMs(), commandsPerSecond, commandBurst);
-    if (taken) this.#strikes.rateLimited = 0;
+    if (taken && this.#rate.left + 1 >= commandBurst / 2) this.#strikes.rateLimited = 0; // it has paused
     return taken;
   }
 

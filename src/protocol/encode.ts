@@ -1,3 +1,7 @@
+import type { ErrorCode } from './codes.js';
+import { ERRORS } from './codes.js';
+import type { ErrorPush } from './pushes.js';
+
 /** A message as stored: `data` is its JSON text, which is spliced into what goes out and never parsed. */
 export interface EncodableMessage {
   readonly offset: string;
@@ -31,4 +35,21 @@ export function encodeHistory(
 /** Names of channels and offsets need no escapes; the name of a publisher may. */
 function body(message: EncodableMessage): string {
   return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}`;
+}
+
+/** An `error` push; with an id it answers that command. */
+export function errorPush(
+  code: ErrorCode,
+  message: string,
+  id?: number,
+  details?: readonly string[],
+): ErrorPush {
+  return {
+    type: 'error',
+    ...(id !== undefined && { id }),
+    code,
+    message,
+    advice: ERRORS[code].advice,
+    ...(details !== undefined && { details: [...details] }),
+  };
 }

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy.js';
 import { openPolicy, userPolicy } from '../core/policy.js';
-import { Request } from '../core/request.js';
+import { request } from '../core/request.js';
 import type { Session } from '../core/session.js';
 import type { LogError } from '../core/telemetry.js';
 import { CHANNEL_RULE, isChannel } from '../protocol/channel.js';
@@ -139,10 +139,9 @@ export class Earshot {
     return this.store.append(channel, { from, data: text });
   }
 
-  /** For commands of an admitted caller that come without a session: takes an envelope's text, gives the answer's. */
-  request(identity: Identity): (text: string) => Promise<string> {
-    const request = new Request(this.#node, randomUUID(), identity);
-    return (text) => request.run(text);
+  /** A command of an admitted caller that comes without a session: the text of its envelope in, of its answer out. */
+  request(identity: Identity, text: string): Promise<string> {
+    return request(this.#node, randomUUID(), identity, text);
   }
 
   /** Takes the upgrades of our path on a server, whoever else listens there. */

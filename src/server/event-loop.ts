@@ -1,11 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const RESOLUTION_MS = 10;
-const NS = 1e9;
+const NS_PER_MS = 1e6;
 
 /** How late this process's event loop was, second by second. */
 export class EventLoopMonitor {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #beganAt = performance.now();
   #last = { p50: 0, p99: 0 };
 
   constructor() {
@@ -17,10 +18,15 @@ export class EventLoopMonitor {
     return this.#last;
   }
 
-  /** Ends a window. */
+  /** Ends a window, after all timers of this turn: the histogram's own is one of them. */
   sample(): void {
-    this.#last = { p50: this.#late(50), p99: this.#late(99) };
-    this.#histogram.reset();
+    setImmediate(() => {
+      const now = performance.now();
+      const p99Ms = Math.max(this.#lateMs(99), this.#unseenMs(now));
+      this.#last = { p50: this.#lateMs(50) / 1000, p99: p99Ms / 1000 };
+      this.#histogram.reset();
+      this.#beganAt = now;
+    });
   }
 
   stop(): void {
@@ -28,7 +34,17 @@ export class EventLoopMonitor {
   }
 
   /** What is measured includes the time between two measurements. */
-  #late(percentile: number): number {
-    return Math.max(0, this.#histogram.percentile(percentile) / NS - RESOLUTION_MS / 1000);
+  #lateMs(percentile: number): number {
+    return Math.max(0, this.#histogram.percentile(percentile) / NS_PER_MS - RESOLUTION_MS);
+  }
+
+  /**
+   * The part of the window that the histogram knows nothing of. It leaves out the first interval after a reset:
+   * where every turn is longer than a window, that is all of them.
+   */
+  #unseenMs(now: number): number {
+    const { count, mean } = this.#histogram;
+    const seenMs = count === 0 ? 0 : (count * mean) / NS_PER_MS;
+    return Math.max(0, now - this.#beganAt - seenMs - 2 * RESOLUTION_MS);
   }
 }

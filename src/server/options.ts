@@ -146,7 +146,10 @@ export const optionsSchema = z.strictObject({
     .describe('selects a subprotocol where none of ours was offered'),
   probes: z.boolean().default(true).describe('whether /livez, /readyz and /health are served'),
   metrics: z.boolean().default(true).describe('whether /metrics is served'),
-  pages: z.boolean().default(false).describe('whether the lobby page and the client are served'),
+  pages: z
+    .boolean()
+    .default(false)
+    .describe('whether the lobby page and the client are served; `earshot serve` and createApp serve them'),
   decorateAs: z
     .string()
     .min(1)

@@ -17,7 +17,10 @@ export type CheckToken = (token: string) => Promise<Identity>;
 export function tokenChecker(options: ResolvedOptions['token']): CheckToken {
   if (options === undefined) {
     return async () => {
-      throw new Refused('unauthenticated', 'this server takes no tokens');
+      throw new Refused(
+        'unauthenticated',
+        'this server takes no tokens: it has no secret to check them with',
+      );
     };
   }
   const key = new TextEncoder().encode(options.secret);

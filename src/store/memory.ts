@@ -33,6 +33,8 @@ const SALTS = 36 * 36;
  */
 export class MemoryStore implements Store {
   readonly #logs = new Map<string, MemoryLog>();
+  /** Channels that never had a message: where there is no room for another, these go first. */
+  readonly #blank = new Set<string>();
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #retention: (channel: string) => Retention;
   readonly #maxChannels: number;
@@ -63,6 +65,7 @@ export class MemoryStore implements Store {
     if (before !== undefined) return { offset: formatOffset(log.epoch, before), duplicate: true };
     if (log.closed) throw new Refused('closed', 'the channel is closed');
     const stored = log.append(message, now);
+    if (stored.seq === 1) this.#blank.delete(channel);
     if (producer !== undefined) log.producers.accept(producer, stored.seq, now);
     for (const watcher of this.#watching(channel)) watcher.appended(stored, log.epoch);
     return { offset: stored.offset, duplicate: false };
@@ -76,6 +79,7 @@ export class MemoryStore implements Store {
     const log = this.#log(channel);
     if (!log.closed) {
       log.closed = true;
+      this.#blank.delete(channel);
       for (const watcher of this.#watching(channel)) watcher.closed(log.tail);
     }
     return log.tail;
@@ -85,7 +89,7 @@ export class MemoryStore implements Store {
     const log = this.#logs.get(channel);
     if (log === undefined) return;
     log.clear();
-    this.#logs.delete(channel);
+    this.#forget(channel);
     for (const watcher of this.#watching(channel)) watcher.deleted();
   }
 
@@ -109,7 +113,7 @@ export class MemoryStore implements Store {
       }
       const [channel, log] = next.value;
       log.trim(now);
-      if (this.#isForgotten(channel, log, now)) this.#logs.delete(channel);
+      if (this.#isForgotten(channel, log, now)) this.#forget(channel);
     }
   }
 
@@ -117,18 +121,35 @@ export class MemoryStore implements Store {
 
   async end(): Promise<void> {
     this.#logs.clear();
+    this.#blank.clear();
     this.#watchers.clear();
   }
 
   #log(channel: string): MemoryLog {
     const found = this.#logs.get(channel);
     if (found !== undefined) return found;
-    if (this.#logs.size >= this.#maxChannels) {
+    if (this.#logs.size >= this.#maxChannels && !this.#forgetBlank()) {
       throw new Refused('too_many', `there are ${this.#maxChannels} channels already`);
     }
     const made = new MemoryLog(this.#nextEpoch(), this.#retention(channel), this.#budget, this.#now());
     this.#logs.set(channel, made);
+    this.#blank.add(channel);
     return made;
+  }
+
+  #forget(channel: string): void {
+    this.#logs.delete(channel);
+    this.#blank.delete(channel);
+  }
+
+  /** Makes room, if there is a channel that nobody has written to or looks at. */
+  #forgetBlank(): boolean {
+    for (const channel of this.#blank) {
+      if (this.#watchers.has(channel)) continue;
+      this.#forget(channel);
+      return true;
+    }
+    return false;
   }
 
   /** Later than every epoch before it, also where the clock stands still or is set back. */

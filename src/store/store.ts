@@ -34,7 +34,10 @@ export interface Tail {
 /** What an append came to. */
 export interface Appended {
   readonly offset: string;
-  /** True where this (id, epoch, seq) was stored before: `offset` is the one it got then. */
+  /**
+   * True where this (id, epoch, seq) was stored before: `offset` is the one it got then, for at least the last
+   * 60 messages of a producer, and for an older one a later offset of that producer.
+   */
   readonly duplicate: boolean;
 }
 

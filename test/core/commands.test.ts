@@ -1,7 +1,8 @@
 import t from 'tap';
+import { MAX_PAGE_BYTES } from '../../src/core/limits.js';
 import type { Action, Policy } from '../../src/core/policy.js';
 import { userPolicy } from '../../src/core/policy.js';
-import { Request } from '../../src/core/request.js';
+import { request } from '../../src/core/request.js';
 import { Refused } from '../../src/protocol/refused.js';
 import type { RigOptions } from '../support/core.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
@@ -390,6 +391,31 @@ t.test('in flight / more than 16 commands → the carrier is paused until some a
   t.equal(ann.carrier.paused, false);
 });
 
+t.test(
+  'long answers / many asked for by a reader that does not read → one at a time, each when there is room',
+  async (t) => {
+    const rig = new Rig({ limits: { maxQueuedBytes: 100_000 } });
+    const ann = rig.peer();
+    for (const _ of range(1, 10)) await rig.append('a', 'x'.repeat(20_000));
+    ann.carrier.stall();
+    const ids = range(1, 100).map((each) =>
+      ann.send(each % 2 ? { type: 'history', channel: 'a' } : { type: 'presence', channel: 'a' }),
+    );
+    await rig.settle();
+    t.ok(
+      ann.carrier.mostQueuedBytes < 100_000 + MAX_PAGE_BYTES + 20_000,
+      `${ann.carrier.mostQueuedBytes} bytes`,
+    );
+    for (let rounds = 0; rounds < 100; rounds++) {
+      ann.carrier.drain();
+      ann.carrier.stall();
+      await rig.settle();
+    }
+    ann.carrier.drain();
+    for (const id of ids) t.ok(ann.answered(id));
+  },
+);
+
 t.test('no room / a reader that does not read its answers → is asked nothing more', async (t) => {
   const rig = new Rig({ limits: { maxQueuedBytes: 5000 } });
   const ann = rig.peer();
@@ -412,8 +438,7 @@ t.test('no room / a reader that does not read its answers → is asked nothing m
 
 t.test('requests / a command without a session → its one answer', async (t) => {
   const rig = new Rig({ limits: { maxFrameBytes: 500 } });
-  const request = (name = 'ann') => new Request(rig.node, 'r1', identityOf(name));
-  const run = async (text: string) => JSON.parse(await request().run(text));
+  const run = async (text: string) => JSON.parse(await request(rig.node, 'r1', identityOf('ann'), text));
   const reader = rig.peer('reader');
   await reader.subscribe('a');
   t.match(await run('{"type":"publish","id":3,"channel":"a","data":{"x":1}}'), { type: 'published', id: 3 });
@@ -446,9 +471,8 @@ t.test('requests / a command without a session → its one answer', async (t) =>
 t.test('requests / a store with a bug → internal, logged once', async (t) => {
   const { rig, store } = slow();
   store.faults.set('read', new Error('a bug in read'));
-  const answer = await new Request(rig.node, 'r9', identityOf('ann')).run(
-    '{"type":"history","id":1,"channel":"a"}',
-  );
+  const text = '{"type":"history","id":1,"channel":"a"}';
+  const answer = await request(rig.node, 'r9', identityOf('ann'), text);
   t.match(JSON.parse(answer), { type: 'error', id: 1, code: 'internal' });
   t.match(rig.logged, [{ error: /a bug in read/, context: { session: 'r9' } }]);
 });

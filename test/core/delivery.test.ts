@@ -1,8 +1,8 @@
 import t from 'tap';
 import type { Encoding } from '../../src/core/carrier.js';
-import { formatOffset } from '../../src/protocol/offset.js';
+import { formatOffset, parseOffset } from '../../src/protocol/offset.js';
 import { jsonEncoding } from '../../src/transport/websocket/encodings.js';
-import { memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
+import { memoryStore, NOTHING_HELD, type Peer, Rig } from '../support/core.js';
 import { AstrayStore, SlowStore } from '../support/fake-stores.js';
 
 /** A rig whose announcements go astray as told. */
@@ -403,6 +403,48 @@ t.test('delete / live, catching up and stuck readers → unsubscribed, gone; may
   t.equal(live.data().at(-1), 'of the next life');
 });
 
+t.test(
+  'one turn / brings more than a write holds → several writes, and a reader that is full falls back',
+  async (t) => {
+    const rig = new Rig({ limits: { maxQueuedBytes: 100_000 } });
+    const [reads, stalls] = [rig.peer('reads'), rig.peer('stalls')];
+    await reads.subscribe('a');
+    await stalls.subscribe('a');
+    stalls.carrier.stall();
+    const sizes = Array.from({ length: 100 }, (_, at) => `${at} ${'x'.repeat(10_000)}`);
+    await rig.append('a', ...sizes);
+    await rig.settle();
+    t.same(reads.data(), sizes);
+    t.ok(stalls.carrier.mostQueuedBytes < 300_000, `${stalls.carrier.mostQueuedBytes} bytes`);
+    for (let rounds = 0; rounds < 20; rounds++) {
+      stalls.carrier.drain();
+      await rig.settle();
+    }
+    t.same(stalls.data(), sizes);
+  },
+);
+
+t.test(
+  'delete / between the reply and the first page → told of a gap, then gets the next life',
+  async (t) => {
+    const rig = new Rig();
+    const ann = rig.peer();
+    const [first = ''] = await rig.append('a', 1, 2);
+    const { feed, page } = await pageOf(rig, ann, first);
+    await rig.store.delete('a');
+    ann.session.subscribed(feed);
+    feed.begin(page);
+    await rig.settle();
+    await rig.append('a', 3);
+    await rig.settle();
+    t.same(ann.data().at(-1), 3);
+    t.same(
+      ann.of('gap').map(({ reason }) => reason),
+      ['reset'],
+    );
+  },
+);
+
 t.test('delete / while a subscribe is in flight → subscribed to the next life, and told so', async (t) => {
   for (const call of ['watch', 'open', 'read'] as const) {
     const { rig, store } = slow();
@@ -564,3 +606,9 @@ t.test('announcements / of a life that nobody was told of → a gap, then that l
   t.match(ann.of('gap'), [{ reason: 'reset' }]);
   t.ok((ann.of('gap')[0]?.offset ?? 'z') < (offsets[0] ?? ''));
 });
+
+/** A subscription that was made and has not begun, as it is for a moment within every subscribe. */
+async function pageOf(rig: Rig, peer: Peer, offset: string) {
+  const { subscription, page } = await rig.node.hub.subscribe(peer.session, 'a', parseOffset(offset), false);
+  return { feed: subscription, page };
+}

@@ -187,6 +187,16 @@ t.test('plain / a fault of ours → 1011, logged once', async (t) => {
   t.same(rig.held(), NOTHING_HELD);
 });
 
+t.test('plain / its channel is deleted or closed → is told that nothing more will come', async (t) => {
+  const rig = new Rig();
+  const [ann, bob] = [await rig.plain('a', 'ann'), await rig.plain('b', 'bob')];
+  await rig.store.delete('a');
+  await rig.store.close('b');
+  await rig.settle();
+  t.match(ann.lines().at(-1), /^Error gone: /);
+  t.match(bob.lines().at(-1), /^Error closed: /);
+});
+
 t.test('plain / is cut while it begins → nothing is held', async (t) => {
   let letGo = () => {};
   const policy = { may: () => new Promise<boolean>((resolve) => (letGo = () => resolve(true))) };

@@ -109,6 +109,18 @@ t.test('rate / 100 refused in a row → bye and 4429; one within the rate betwee
   t.match(rig.held(), { sessions: 1 });
 });
 
+t.test('rate / a flood that never pauses → 4429, although some of it is within the rate', async (t) => {
+  const rig = new Rig();
+  const ann = rig.peer();
+  for (let ms = 0; ms < 1000 && !ann.session.ended; ms++) {
+    rig.pass(1);
+    for (const _ of range(1, 2)) ann.send({ type: 'ping' });
+  }
+  await rig.settle();
+  t.same(ann.carrier.closedWith, { code: 4429, reason: 'rate_limited' });
+  t.equal(ann.of('error').length, 100);
+});
+
 t.test('bad envelopes / ten in a row → bye and 4400; a good one between starts the count anew', async (t) => {
   const rig = new Rig();
   const ann = rig.peer();

@@ -72,7 +72,7 @@ t.test('offsets / of another process, later → another life', async (t) => {
 t.test('channels / one more than the bound → too_many, and those that are there work on', async (t) => {
   const { store } = desk({ maxChannels: 2 });
   await store.append('a', message('1'));
-  await store.open('b');
+  await store.append('b', message('1'));
   const refused = { name: 'Refused', code: 'too_many' };
   await t.rejects(store.open('c'), refused);
   await t.rejects(store.append('c', message('1')), refused);
@@ -82,6 +82,37 @@ t.test('channels / one more than the bound → too_many, and those that are ther
   await store.delete('a');
   await store.append('c', message('there is room again'));
 });
+
+t.test('channels / no room, but one that nobody wrote to or looks at → gives way', async (t) => {
+  const { store } = desk({ maxChannels: 3 });
+  const watched = await store.open('watched');
+  await store.watch('watched', SILENT);
+  const closed = await store.close('closed');
+  const blank = await store.open('blank');
+  await store.append('new', message('1'));
+  t.same(await store.open('watched'), watched);
+  t.same(await store.open('closed'), closed);
+  await t.rejects(store.open('blank'), { code: 'too_many' });
+  await store.delete('new');
+  t.ok((await store.open('blank')).epoch > blank.epoch, 'a later life');
+});
+
+t.test(
+  'store / full → a channel gives up its own oldest; what finds no room even so is unavailable',
+  async (t) => {
+    const { store, read } = desk({ maxBytes: 100 });
+    const text = (size: number) => ({ from: '', data: JSON.stringify('x'.repeat(size - 2)) });
+    await store.append('a', text(60));
+    for (const _ of [1, 2, 3]) await store.append('b', text(20));
+    t.equal((await read('b')).length, 2, 'its own oldest is gone');
+    t.equal((await read('a')).length, 1, 'the other keeps its message');
+    await t.rejects(store.append('b', text(41)), { name: 'Refused', code: 'unavailable' });
+    t.equal((await read('b')).length, 2, 'a refusal costs nothing');
+    await store.delete('a');
+    await store.append('b', text(60));
+    t.equal((await read('b')).length, 3, 'there is room again');
+  },
+);
 
 t.test('sweep / an empty channel that nobody uses → loses its identity after a while', async (t) => {
   const { store, clock } = desk({ identityMs: 1000, maxChannels: 5 });
@@ -116,8 +147,9 @@ t.test('sweep / a channel that was just read → keeps its identity', async (t) 
 });
 
 t.test('sweep / many channels → a stretch at a time, all of them in the end', async (t) => {
-  const { store, clock } = desk({ identityMs: 1000, maxChannels: 5000 });
-  for (let count = 0; count < 5000; count++) await store.open(`c${count}`);
+  const retention = () => ({ ...DEFAULT_RETENTION, ageMs: 500 });
+  const { store, clock } = desk({ identityMs: 1000, maxChannels: 5000, retention });
+  for (let count = 0; count < 5000; count++) await store.append(`c${count}`, message('1'));
   clock.ms += 1001;
   store.sweep();
   const room = async () => {

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import type { Teardown } from './spawn.js';
+
+/** A hop between a client and a server, at which things go wrong when told. */
+export interface TcpProxy {
+  readonly port: number;
+  /** Of this moment. */
+  readonly connections: number;
+  /** Resolves when a connection is open, at whatever stage. */
+  connected(): Promise<void>;
+  /** Resets every connection at both ends; how many there were. */
+  cut(): number;
+  /** No byte passes any more, either way, on the connections of this moment; both ends stay open. */
+  stall(): void;
+  /** Where connections go from now on. */
+  leadTo(port: number): void;
+}
+
+/** A proxy on a free port of the loopback to another port of it. It ends with the test. */
+export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProxy> {
+  let target = targetPort;
+  const pairs = new Set<Pair>();
+  const server = createServer({ noDelay: true }, (client) => {
+    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }));
+    pairs.add(pair);
+    void pair.closed.then(() => pairs.delete(pair));
+    server.emit('pair');
+  });
+  const cut = () => {
+    const open = [...pairs];
+    for (const pair of open) pair.reset();
+    pairs.clear();
+    return open.length;
+  };
+  t.teardown(() => {
+    cut();
+    server.close();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
+  return {
+    port: address.port,
+    cut,
+    get connections() {
+      return pairs.size;
+    },
+    async connected() {
+      if (pairs.size === 0) await once(server, 'pair');
+    },
+    stall() {
+      for (const pair of pairs) pair.stall();
+    },
+    leadTo(port) {
+      target = port;
+    },
+  };
+}
+
+/** Both sides of one connection. */
+class Pair {
+  readonly closed: Promise<void>;
+  readonly #sides: readonly [Socket, Socket];
+  #stalled = false;
+
+  constructor(client: Socket, server: Socket) {
+    this.#sides = [client, server];
+    this.#join(client, server);
+    this.#join(server, client);
+    this.closed = Promise.race([once(client, 'close'), once(server, 'close')]).then(() => {});
+  }
+
+  reset(): void {
+    for (const side of this.#sides) side.resetAndDestroy();
+  }
+
+  stall(): void {
+    this.#stalled = true;
+    for (const side of this.#sides) side.pause();
+  }
+
+  #join(from: Socket, to: Socket): void {
+    from.on('error', () => {}); // the close that follows is what counts
+    from.on('data', (bytes: Buffer) => {
+      if (!to.write(bytes)) from.pause();
+    });
+    to.on('drain', () => {
+      if (!this.#stalled) from.resume();
+    });
+    from.on('end', () => to.end());
+    from.on('close', () => to.destroy());
+  }
+}
