@@ -3,16 +3,16 @@ import type { Store } from '../store/store.js';
 import type { Carrier } from './carrier.js';
 import type { CommandContext } from './commands/context.js';
 import { runCommand } from './commands/run.js';
-import { Hub } from './hub.js';
-import type { Job, Release } from './inbox.js';
+import { Hub } from './fanout/hub.js';
+import { Presence } from './fanout/presence.js';
+import type { Subscription } from './fanout/subscription.js';
 import type { Limits } from './limits.js';
-import type { LivenessTimes } from './liveness.js';
 import type { Identity, Policy } from './policy.js';
-import { Presence } from './presence.js';
-import type { SessionHost } from './session.js';
-import { Session } from './session.js';
-import { Sessions } from './sessions.js';
-import type { Subscription } from './subscription.js';
+import type { Job, Release } from './session/inbox.js';
+import type { LivenessTimes } from './session/liveness.js';
+import type { SessionHost } from './session/session.js';
+import { Session } from './session/session.js';
+import { Sessions } from './session/sessions.js';
 import type { LogError, Telemetry } from './telemetry.js';
 
 /** What the core is given: it has no clock, no timer, no chance and no key of its own. */

@@ -2,10 +2,10 @@ import type { Server } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import fastify from 'fastify';
-import { borrowRequests } from './borrowed.js';
+import { borrowRequests } from './http/borrowed.js';
+import { problem } from './http/problem.js';
 import type { EarshotOptions } from './options.js';
 import { earshot } from './plugin.js';
-import { problem } from './problem.js';
 
 /** How the application of our own is made. */
 export interface AppOptions {

@@ -3,22 +3,22 @@ import type { Server } from 'node:http';
 import { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy.js';
 import { openPolicy, userPolicy } from '../core/policy.js';
-import { request } from '../core/request.js';
-import type { Session } from '../core/session.js';
+import { request } from '../core/session/request.js';
+import type { Session } from '../core/session/session.js';
 import type { LogError } from '../core/telemetry.js';
 import { CHANNEL_RULE, isChannel } from '../protocol/channel.js';
 import { Refused } from '../protocol/refused.js';
 import { MemoryStore } from '../store/memory.js';
 import type { Appended, Store } from '../store/store.js';
-import { Admission } from './admission.js';
+import { Admission } from './admission/admission.js';
+import { tokenChecker } from './admission/tokens.js';
 import { drainSessions } from './drain.js';
 import { WebSocketEndpoint } from './endpoint.js';
 import { EventLoopMonitor } from './event-loop.js';
+import { takeUpgrades } from './http/upgrades.js';
 import { Metrics } from './metrics.js';
 import type { EarshotOptions, ResolvedOptions } from './options.js';
 import { resolveOptions } from './options.js';
-import { tokenChecker } from './tokens.js';
-import { takeUpgrades } from './upgrades.js';
 
 const RECONNECTS_PER_SECOND = 200;
 

@@ -6,15 +6,15 @@ import { Refused } from '../protocol/refused.js';
 import { SUBPROTOCOL } from '../protocol/version.js';
 import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
-import type { Admission } from './admission.js';
+import type { Admission } from './admission/admission.js';
+import { checkHandshake, offeredSubprotocols } from './admission/handshake.js';
+import { askVerifyClient } from './admission/hooks.js';
+import { addressOf } from './admission/names.js';
 import { compressionOf } from './compression.js';
-import { checkHandshake, offeredSubprotocols } from './handshake.js';
-import { askVerifyClient } from './hooks.js';
+import type { Problem } from './http/problem.js';
+import { answerSocket, problem, problemOf } from './http/problem.js';
 import type { Metrics } from './metrics.js';
-import { addressOf } from './names.js';
 import type { ResolvedOptions } from './options.js';
-import type { Problem } from './problem.js';
-import { answerSocket, problem, problemOf } from './problem.js';
 
 export interface EndpointParts {
   readonly options: ResolvedOptions;

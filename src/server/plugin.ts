@@ -1,10 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Refused } from '../protocol/refused.js';
-import { withoutToken } from './credentials.js';
+import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
+import { problem, problemOf } from './http/problem.js';
 import type { EarshotOptions } from './options.js';
-import { problem, problemOf } from './problem.js';
 import { commandsRoute } from './routes/commands.js';
 import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';

@@ -2,7 +2,7 @@ import t from 'tap';
 import { MAX_PAGE_BYTES } from '../../src/core/limits.js';
 import type { Action, Policy } from '../../src/core/policy.js';
 import { userPolicy } from '../../src/core/policy.js';
-import { request } from '../../src/core/request.js';
+import { request } from '../../src/core/session/request.js';
 import { Refused } from '../../src/protocol/refused.js';
 import type { RigOptions } from '../support/core.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
-import { Liveness } from '../../src/core/liveness.js';
 import { matchesPattern } from '../../src/core/pattern.js';
-import { RateLimit } from '../../src/core/rate.js';
+import { Liveness } from '../../src/core/session/liveness.js';
+import { RateLimit } from '../../src/core/session/rate.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
 import { SlowStore } from '../support/fake-stores.js';
 

@@ -1,13 +1,13 @@
 import type { Encoding } from '../../src/core/carrier.js';
 import type { Limits } from '../../src/core/limits.js';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
-import type { LivenessTimes } from '../../src/core/liveness.js';
 import { EarshotNode } from '../../src/core/node.js';
-import { beginPlain, receivePlain } from '../../src/core/plain.js';
 import type { Identity, Policy } from '../../src/core/policy.js';
 import { openPolicy } from '../../src/core/policy.js';
-import { receiveEnvelope } from '../../src/core/receive.js';
-import type { Session } from '../../src/core/session.js';
+import type { LivenessTimes } from '../../src/core/session/liveness.js';
+import { beginPlain, receivePlain } from '../../src/core/session/plain.js';
+import { receiveEnvelope } from '../../src/core/session/receive.js';
+import type { Session } from '../../src/core/session/session.js';
 import type { Telemetry } from '../../src/core/telemetry.js';
 import type { ErrorCode } from '../../src/protocol/codes.js';
 import type { CommandInput, CommandType } from '../../src/protocol/commands.js';

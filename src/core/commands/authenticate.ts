@@ -1,6 +1,6 @@
 import type { AuthenticateCommand } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
-import type { Session } from '../session.js';
+import type { Session } from '../session/session.js';
 import type { CommandContext } from './context.js';
 import { reply } from './reply.js';
 

@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../../protocol/codes.js';
 import type { Store } from '../../store/store.js';
-import type { Hub } from '../hub.js';
+import type { Hub } from '../fanout/hub.js';
+import type { Presence } from '../fanout/presence.js';
 import type { Limits } from '../limits.js';
 import type { Identity, Policy } from '../policy.js';
-import type { Presence } from '../presence.js';
 import type { LogError, Telemetry } from '../telemetry.js';
 
 /** The node, as its commands see it. */

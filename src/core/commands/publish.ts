@@ -1,5 +1,5 @@
 import type { PublishCommand } from '../../protocol/commands.js';
-import type { Release } from '../inbox.js';
+import type { Release } from '../session/inbox.js';
 import { authorize } from './authorize.js';
 import type { CommandContext, Requester } from './context.js';
 import { reply } from './reply.js';

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../protocol/codes.js';
 import type { Command } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
-import type { Job, Release } from '../inbox.js';
-import type { Session } from '../session.js';
+import type { Job, Release } from '../session/inbox.js';
+import type { Session } from '../session/session.js';
 import { authenticate } from './authenticate.js';
 import type { CommandContext, Requester } from './context.js';
 import { history } from './history.js';

@@ -3,7 +3,7 @@ import type { Start } from '../../protocol/offset.js';
 import { parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Page } from '../../store/store.js';
-import type { Session } from '../session.js';
+import type { Session } from '../session/session.js';
 import { authorize } from './authorize.js';
 import type { CommandContext } from './context.js';
 import { reply } from './reply.js';

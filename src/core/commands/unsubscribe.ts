@@ -1,6 +1,6 @@
 import type { UnsubscribeCommand } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
-import type { Session } from '../session.js';
+import type { Session } from '../session/session.js';
 import { reply } from './reply.js';
 
 export async function unsubscribe(session: Session, { id, channel }: UnsubscribeCommand): Promise<void> {

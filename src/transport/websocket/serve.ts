@@ -2,10 +2,10 @@ import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { Encoding } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
-import { beginPlain, receivePlain } from '../../core/plain.js';
 import type { Identity } from '../../core/policy.js';
-import { receiveEnvelope } from '../../core/receive.js';
-import type { Session } from '../../core/session.js';
+import { beginPlain, receivePlain } from '../../core/session/plain.js';
+import { receiveEnvelope } from '../../core/session/receive.js';
+import type { Session } from '../../core/session/session.js';
 import { WebSocketConnection } from './connection.js';
 
 /** What became of connections, for the metrics. */

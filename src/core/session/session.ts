@@ -1,22 +1,22 @@
-import type { CloseName, ErrorCode } from '../protocol/codes.js';
-import { CLOSES } from '../protocol/codes.js';
-import { errorPush } from '../protocol/encode.js';
-import type { LeftCause, Push } from '../protocol/pushes.js';
-import type { Member } from '../protocol/replies.js';
-import { SUBPROTOCOL } from '../protocol/version.js';
-import type { Carrier } from './carrier.js';
-import type { Requester } from './commands/context.js';
+import type { CloseName, ErrorCode } from '../../protocol/codes.js';
+import { CLOSES } from '../../protocol/codes.js';
+import { errorPush } from '../../protocol/encode.js';
+import type { LeftCause, Push } from '../../protocol/pushes.js';
+import type { Member } from '../../protocol/replies.js';
+import { SUBPROTOCOL } from '../../protocol/version.js';
+import type { Carrier } from '../carrier.js';
+import type { Requester } from '../commands/context.js';
+import { tellMissed } from '../fanout/presence.js';
+import type { Subscriber, Subscription } from '../fanout/subscription.js';
+import type { Limits } from '../limits.js';
+import { STRIKES, toldLimits } from '../limits.js';
+import type { Identity } from '../policy.js';
+import type { LogError, Telemetry } from '../telemetry.js';
 import type { Job, Release } from './inbox.js';
 import { Inbox } from './inbox.js';
-import type { Limits } from './limits.js';
-import { STRIKES, toldLimits } from './limits.js';
 import type { LivenessTimes } from './liveness.js';
 import { Liveness } from './liveness.js';
-import type { Identity } from './policy.js';
-import { tellMissed } from './presence.js';
 import { RateLimit } from './rate.js';
-import type { Subscriber, Subscription } from './subscription.js';
-import type { LogError, Telemetry } from './telemetry.js';
 
 /** How the server ends a session. */
 export interface Ending {

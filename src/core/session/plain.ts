@@ -1,8 +1,8 @@
-import { parseOffset } from '../protocol/offset.js';
-import { Refused } from '../protocol/refused.js';
-import { NOW } from '../protocol/version.js';
-import { authorize } from './commands/authorize.js';
-import type { CommandContext } from './commands/context.js';
+import { parseOffset } from '../../protocol/offset.js';
+import { Refused } from '../../protocol/refused.js';
+import { NOW } from '../../protocol/version.js';
+import { authorize } from '../commands/authorize.js';
+import type { CommandContext } from '../commands/context.js';
 import type { Session } from './session.js';
 
 /** A plain session begins: it is greeted, and hears the plain channel from now on. */

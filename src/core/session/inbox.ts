@@ -1,5 +1,5 @@
-import type { Command } from '../protocol/commands.js';
-import { MAX_COMMANDS_IN_FLIGHT } from './limits.js';
+import type { Command } from '../../protocol/commands.js';
+import { MAX_COMMANDS_IN_FLIGHT } from '../limits.js';
 
 /** A command that came in, with the text of its data. */
 export interface Job {

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ErrorCode } from '../protocol/codes.js';
-import { ERRORS } from '../protocol/codes.js';
-import type { Refused } from '../protocol/refused.js';
+import type { ErrorCode } from '../../protocol/codes.js';
+import { ERRORS } from '../../protocol/codes.js';
+import type { Refused } from '../../protocol/refused.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

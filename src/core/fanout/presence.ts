@@ -1,7 +1,7 @@
-import type { Joined, Left, LeftCause } from '../protocol/pushes.js';
-import type { Member } from '../protocol/replies.js';
-import { EncodeOnce } from './carrier.js';
-import { MAX_MEMBERS_LISTED } from './limits.js';
+import type { Joined, Left, LeftCause } from '../../protocol/pushes.js';
+import type { Member } from '../../protocol/replies.js';
+import { EncodeOnce } from '../carrier.js';
+import { MAX_MEMBERS_LISTED } from '../limits.js';
 import type { Subscription } from './subscription.js';
 
 interface Room {

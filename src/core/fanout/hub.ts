@@ -1,7 +1,7 @@
-import type { Start } from '../protocol/offset.js';
-import type { Page, Store } from '../store/store.js';
+import type { Start } from '../../protocol/offset.js';
+import type { Page, Store } from '../../store/store.js';
+import { MAX_PAGE_BYTES } from '../limits.js';
 import { Feed } from './feed.js';
-import { MAX_PAGE_BYTES } from './limits.js';
 import type { Subscriber } from './subscription.js';
 import { Subscription } from './subscription.js';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { UpgradeInfo, VerifyClient } from './options.js';
+import type { UpgradeInfo, VerifyClient } from '../options.js';
 
 /** What a `verifyClient` hook said. */
 export interface Verdict {

@@ -1,13 +1,13 @@
-import type { ErrorCode } from '../protocol/codes.js';
-import type { Position } from '../protocol/offset.js';
-import { formatOffset } from '../protocol/offset.js';
-import type { Joined, Left, Push } from '../protocol/pushes.js';
-import { Refused } from '../protocol/refused.js';
-import type { Member } from '../protocol/replies.js';
-import type { Page, Store, StoredMessage } from '../store/store.js';
-import type { Carrier } from './carrier.js';
-import { MAX_PAGE_BYTES } from './limits.js';
-import type { LogError, Telemetry } from './telemetry.js';
+import type { ErrorCode } from '../../protocol/codes.js';
+import type { Position } from '../../protocol/offset.js';
+import { formatOffset } from '../../protocol/offset.js';
+import type { Joined, Left, Push } from '../../protocol/pushes.js';
+import { Refused } from '../../protocol/refused.js';
+import type { Member } from '../../protocol/replies.js';
+import type { Page, Store, StoredMessage } from '../../store/store.js';
+import type { Carrier } from '../carrier.js';
+import { MAX_PAGE_BYTES } from '../limits.js';
+import type { LogError, Telemetry } from '../telemetry.js';
 
 const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
 

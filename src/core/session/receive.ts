@@ -1,4 +1,4 @@
-import { decodeCommand } from '../protocol/decode.js';
+import { decodeCommand } from '../../protocol/decode.js';
 import type { Session } from './session.js';
 
 /** A text frame of a session that speaks envelopes. Never throws. */

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Identity } from '../core/policy.js';
-import { Refused } from '../protocol/refused.js';
-import { BEARER_PREFIX, SUBPROTOCOL } from '../protocol/version.js';
+import type { Identity } from '../../core/policy.js';
+import { Refused } from '../../protocol/refused.js';
+import { BEARER_PREFIX, SUBPROTOCOL } from '../../protocol/version.js';
+import type { ResolvedOptions } from '../options.js';
 import type { Credentials } from './credentials.js';
 import { credentialsOf } from './credentials.js';
 import { addressOf, anonymousName } from './names.js';
-import type { ResolvedOptions } from './options.js';
 import { isAllowedOrigin } from './origin.js';
 import type { CheckToken } from './tokens.js';
 

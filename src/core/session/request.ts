@@ -1,10 +1,10 @@
-import type { ErrorCode } from '../protocol/codes.js';
-import { decodeCommand } from '../protocol/decode.js';
-import { errorPush } from '../protocol/encode.js';
-import type { CommandContext, Requester } from './commands/context.js';
-import { runRequest } from './commands/run.js';
-import type { Identity } from './policy.js';
-import type { LogError, Telemetry } from './telemetry.js';
+import type { ErrorCode } from '../../protocol/codes.js';
+import { decodeCommand } from '../../protocol/decode.js';
+import { errorPush } from '../../protocol/encode.js';
+import type { CommandContext, Requester } from '../commands/context.js';
+import { runRequest } from '../commands/run.js';
+import type { Identity } from '../policy.js';
+import type { LogError, Telemetry } from '../telemetry.js';
 
 type RequestContext = CommandContext & { readonly telemetry: Telemetry; readonly logError: LogError };
 

@@ -1,8 +1,8 @@
 import type { JWTPayload } from 'jose';
 import { errors, jwtVerify } from 'jose';
-import type { Identity } from '../core/policy.js';
-import { Refused } from '../protocol/refused.js';
-import type { ResolvedOptions } from './options.js';
+import type { Identity } from '../../core/policy.js';
+import { Refused } from '../../protocol/refused.js';
+import type { ResolvedOptions } from '../options.js';
 
 const MAX_NAME_LENGTH = 128;
 const MAX_USER_LENGTH = 256;

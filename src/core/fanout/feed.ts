@@ -1,9 +1,9 @@
-import type { Position } from '../protocol/offset.js';
-import type { Push } from '../protocol/pushes.js';
-import type { Store, StoredMessage, Tail, Watcher } from '../store/store.js';
-import type { Transport } from './carrier.js';
-import { EncodeOnce } from './carrier.js';
-import { MAX_BATCH_BYTES } from './limits.js';
+import type { Position } from '../../protocol/offset.js';
+import type { Push } from '../../protocol/pushes.js';
+import type { Store, StoredMessage, Tail, Watcher } from '../../store/store.js';
+import type { Transport } from '../carrier.js';
+import { EncodeOnce } from '../carrier.js';
+import { MAX_BATCH_BYTES } from '../limits.js';
 import type { Source, Subscription } from './subscription.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Refused } from '../protocol/refused.js';
+import { Refused } from '../../protocol/refused.js';
 
 /**
  * What ws lets pass and RFC 6455 §4.1 does not: another protocol version (ws would take version 8, and the
