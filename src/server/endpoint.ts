@@ -8,7 +8,6 @@ import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission/admission.js';
 import { checkHandshake, offeredSubprotocols } from './admission/handshake.js';
-import { askVerifyClient } from './admission/hooks.js';
 import { addressOf } from './admission/names.js';
 import { compressionOf } from './compression.js';
 import type { Problem } from './http/problem.js';
@@ -61,33 +60,17 @@ export class WebSocketEndpoint {
     }
   };
 
-  /** Everything that may refuse, with one time limit for all of it. Never rejects. */
+  /** Everything that may refuse. Never rejects. */
   async #verify(request: IncomingMessage, accept: () => void): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const refused = new Refused('unavailable', 'the checks took too long');
-      timer = setTimeout(() => reject(refused), this.#parts.options.handshakeTimeoutMs).unref();
-    });
+    const { admission } = this.#parts;
     try {
-      this.#admitted.set(request, await Promise.race([this.#check(request), late]));
+      const offered = offeredSubprotocols(request);
+      admission.checkSubprotocols(offered);
+      this.#admitted.set(request, await admission.admit(request, offered));
       accept();
     } catch (error) {
       this.#refuse(request.socket, error);
-    } finally {
-      clearTimeout(timer);
     }
-  }
-
-  async #check(request: IncomingMessage): Promise<Identity> {
-    const { admission, options } = this.#parts;
-    const offered = offeredSubprotocols(request);
-    admission.checkSubprotocols(offered);
-    const identity = await admission.admit(request, offered);
-    if (options.verifyClient === undefined) return identity;
-    const { verified, status, message } = await askVerifyClient(options.verifyClient, request);
-    if (!verified) throw new HookRefusal(status ?? 401, message ?? 'refused');
-    admission.checkRoom(request);
-    return identity;
   }
 
   /** Ours if it is offered; else what the host's hook selects of the offered ones. */
@@ -113,10 +96,6 @@ export class WebSocketEndpoint {
   }
 
   #refusal(error: unknown): Problem {
-    if (error instanceof HookRefusal) {
-      this.#parts.metrics.refused('forbidden');
-      return problem('forbidden', error.message, {}, error.status);
-    }
     if (error instanceof Refused) {
       this.#parts.metrics.refused(error.code);
       return problemOf(error, handshakeHeaders(error));
@@ -124,16 +103,6 @@ export class WebSocketEndpoint {
     this.#parts.metrics.refused('internal');
     this.#parts.logError(error);
     return problem('internal', 'the checks failed');
-  }
-}
-
-/** The host's `verifyClient` said no, with a status of its own. */
-class HookRefusal extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
   }
 }
 

@@ -37,7 +37,7 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   readonly #fellBehind = this.#counter('fell_behind_total', 'Live subscriptions that went catching up.', []);
   readonly #gaps = this.#counter('gaps_total', 'Positions that were no longer kept.', ['reason']);
   readonly #faults = this.#counter('faults_total', 'Frames that were no command.', ['code']);
-  readonly #refusals = this.#counter('refusals_total', 'Connections refused.', ['reason']);
+  readonly #refusals = this.#counter('refusals_total', 'Connections and requests refused.', ['reason']);
   readonly #closes = this.#counter('closes_total', 'Closed WebSockets by code.', ['code']);
   readonly #wsErrors = this.#counter('ws_errors_total', "What was wrong with peers' frames.", ['code']);
   readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', []);

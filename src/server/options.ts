@@ -129,7 +129,7 @@ export const optionsSchema = z.strictObject({
   pongTimeoutMs: ms.default(8000).describe('after a ping, until some byte must have come'),
   stallTimeoutMs: ms.default(120_000).describe('for a peer that reads nothing of what is queued'),
   closeTimeoutMs: ms.default(900).describe('until a close that the peer leaves unanswered is cut'),
-  handshakeTimeoutMs: ms.default(10_000).describe('for the checks of one upgrade'),
+  handshakeTimeoutMs: ms.default(10_000).describe('for the checks of one upgrade or request'),
   drainTimeoutMs: ms.default(30_000).describe('for the whole end of the server'),
   maxEventLoopDelayMs: ms.default(500).describe('p99 of the last second above which the server is not ready'),
   perMessageDeflate: z
@@ -140,7 +140,9 @@ export const optionsSchema = z.strictObject({
     .array(z.string().min(1))
     .default(['**'])
     .describe('the channels whose messages it applies to: names, or patterns with * and **'),
-  verifyClient: given<VerifyClient>('function').optional().describe('one more say on an upgrade, after ours'),
+  verifyClient: given<VerifyClient>('function')
+    .optional()
+    .describe('one more say on who may connect, after ours'),
   handleProtocols: given<HandleProtocols>('function')
     .optional()
     .describe('selects a subprotocol where none of ours was offered'),

@@ -184,6 +184,18 @@ t.test('token / names that break lines or have no end → are made one line, of 
   t.equal(await nameOf({ first: 'Ann' }), 'ann');
 });
 
+t.test(
+  'cookie / a GET of the page itself, for which browsers send no Origin → taken at their word',
+  async (t) => {
+    const { url } = await guarded(t, { token: { secret: SECRET, cookie: 'sid' } });
+    const cookie = `sid=${await sign()}`;
+    const ask = async (site: string) =>
+      (await fetch(`${url}/v1/session`, { headers: { cookie, 'sec-fetch-site': site } })).status;
+    t.equal(await ask('same-origin'), 200);
+    for (const site of ['same-site', 'cross-site', 'none']) t.equal(await ask(site), 403, site);
+  },
+);
+
 t.test('cookie / without an Origin, or from a page that is not on the list → 403', async (t) => {
   const on = await guarded(t, { token: { secret: SECRET, cookie: 'sid' } });
   const cookie = `sid=${await sign()}`;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
 import type { VerifyClient } from '../../src/server/options.js';
+import { appOn } from '../support/app.js';
 import { peer } from '../support/peer.js';
 import type { HandshakeInit } from '../support/raw-socket.js';
 import { frame, handshake, OPCODES, parseFrames, rawConnect } from '../support/raw-socket.js';
@@ -327,7 +328,7 @@ t.test(
     for (const [name, hook] of Object.entries(verdicts)) {
       await t.test(name, async (t) => {
         const on = await scene(t, { verifyClient: onlyWhere('/ws?asked', hook) });
-        await refused(t, on, ours({ path: '/ws?asked' }), { status: 401, code: 'forbidden' });
+        await refused(t, on, ours({ path: '/ws?asked' }), { status: 401, code: 'unauthenticated' });
       });
     }
     for (const hook of [() => true, async () => true]) {
@@ -342,6 +343,7 @@ t.test('verifyClient / a hook that calls back → its status and words are the a
     [false],
     [false, 402, 'pay first'],
     [false, 403],
+    [false, 200, 'no status of a refusal'],
   ];
   for (const [verified, status, message] of answers) {
     const verifyClient: VerifyClient = ({ req }, answer) => {
@@ -349,11 +351,31 @@ t.test('verifyClient / a hook that calls back → its status and words are the a
       else setImmediate(() => answer(verified, status, message));
     };
     const on = await scene(t, { verifyClient });
-    const expected = { status: status ?? 401, code: 'forbidden' };
+    const sent = status === 200 ? 403 : (status ?? 401);
+    const expected = { status: sent, code: sent === 401 ? 'unauthenticated' : 'forbidden' } as const;
     const { body } = await refused(t, on, ours({ path: '/ws?asked' }), expected);
     t.match(JSON.parse(body), { detail: message ?? 'refused' });
   }
 });
+
+t.test(
+  'verifyClient / over HTTP → asked as well, so that nobody gets round it and a page learns why',
+  async (t) => {
+    const { url } = await appOn(t, {
+      dev: true,
+      verifyClient: (_info, answer) => answer(false, 402, 'pay first'),
+    });
+    const publish = '[{"type":"publish","id":1,"channel":"lobby","data":1}]';
+    const headers = { 'content-type': 'application/json' };
+    for (const response of [
+      await fetch(`${url}/v1/session`),
+      await fetch(`${url}/v1/commands`, { method: 'POST', headers, body: publish }),
+    ]) {
+      t.equal(response.status, 402);
+      t.match(await response.json(), { code: 'forbidden', detail: 'pay first', status: 402 });
+    }
+  },
+);
 
 t.test('verifyClient / a hook that fails in any way → 500, and the process lives', async (t) => {
   const error = new Error('the hook is broken');

@@ -3,8 +3,10 @@ import type { Identity } from '../../core/policy.js';
 import { Refused } from '../../protocol/refused.js';
 import { BEARER_PREFIX, SUBPROTOCOL } from '../../protocol/version.js';
 import type { ResolvedOptions } from '../options.js';
+import { within } from '../within.js';
 import type { Credentials } from './credentials.js';
 import { credentialsOf } from './credentials.js';
+import { askVerifyClient } from './hooks.js';
 import { addressOf, anonymousName } from './names.js';
 import { isAllowedOrigin } from './origin.js';
 import type { CheckToken } from './tokens.js';
@@ -28,15 +30,22 @@ export class Admission {
     this.#occupancy = occupancy;
   }
 
-  /** Who the caller is. The cheap checks come first; the room is looked at again after the slow one. */
-  async admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
-    this.checkRoom(request);
+  /** Who the caller is. All the checks together have one time limit. */
+  admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
+    const late = () => new Refused('unavailable', 'the checks took too long');
+    return within(this.#options.handshakeTimeoutMs, this.#admit(request, offered), late);
+  }
+
+  /** The cheap checks come first; the room is looked at again after the slow ones. */
+  async #admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
+    this.#checkRoom(request);
     const { headers, url = '' } = request;
     this.#checkOrigin(headers);
     const credentials = credentialsOf(headers, url, offered, this.#options.token);
     if (credentials?.from === 'cookie') this.#checkCookieOrigin(headers);
     const identity = await this.#identify(credentials, request);
-    this.checkRoom(request);
+    if (this.#options.verifyClient !== undefined) await askVerifyClient(this.#options.verifyClient, request);
+    this.#checkRoom(request);
     return identity;
   }
 
@@ -58,8 +67,7 @@ export class Admission {
     }
   }
 
-  /** Throws where there is no room for one more. To be asked again after whatever takes time. */
-  checkRoom(request: IncomingMessage): void {
+  #checkRoom(request: IncomingMessage): void {
     const { maxSessions, maxSessionsPerAddress } = this.#options.limits;
     if (this.#occupancy.draining()) throw new Refused('draining', 'this server is about to end');
     if (this.#occupancy.sessions() >= maxSessions) throw new Refused('unavailable', 'this server is full');
@@ -75,10 +83,10 @@ export class Admission {
     throw new Refused('forbidden', 'pages of this Origin may not connect');
   }
 
-  /** A browser sends cookies along from any page: only the Origin tells whose page it is. */
-  #checkCookieOrigin({ origin }: IncomingHttpHeaders): void {
-    if (origin === undefined)
-      throw new Refused('forbidden', 'a cookie is taken only together with an Origin');
+  /** A browser sends cookies along from any page: the Origin, or its own word on a GET, tells whose page it is. */
+  #checkCookieOrigin({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+    if (origin !== undefined || site === 'same-origin') return;
+    throw new Refused('forbidden', 'a cookie is taken only together with an Origin');
   }
 
   async #identify(credentials: Credentials | undefined, request: IncomingMessage): Promise<Identity> {

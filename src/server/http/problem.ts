@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../../protocol/codes.js';
 import { ERRORS } from '../../protocol/codes.js';
 import type { Refused } from '../../protocol/refused.js';
+import { RefusedByHook } from '../admission/hooks.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -40,7 +41,8 @@ export function problem(
 }
 
 export function problemOf(refused: Refused, headers?: Record<string, string>): Problem {
-  return problem(refused.code, refused.message, headers);
+  const status = refused instanceof RefusedByHook ? refused.status : undefined;
+  return problem(refused.code, refused.message, headers, status);
 }
 
 /** Answers on a socket that HTTP has let go of, and ends it whether or not the peer reads. */

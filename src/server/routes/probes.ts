@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import { Refused } from '../../protocol/refused.js';
 import type { Earshot } from '../earshot.js';
+import { within } from '../within.js';
 
 const STORE_ANSWERS_MS = 1000;
 
@@ -29,13 +31,9 @@ async function readiness(earshot: Earshot): Promise<Record<string, string>> {
 }
 
 async function storeAnswers({ store }: Earshot): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve('does not answer'), STORE_ANSWERS_MS);
-  });
-  const answer = store.ping().then(
+  const late = () => new Refused('unavailable', 'does not answer');
+  return within(STORE_ANSWERS_MS, store.ping(), late).then(
     () => 'ok',
-    () => 'failing', // why is in the log of the store; a probe is open to anyone
+    (error) => (error instanceof Refused ? error.message : 'failing'), // a probe is open to anyone: no more than that
   );
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
