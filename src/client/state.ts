@@ -184,10 +184,10 @@ function end(link: Link, failure?: Failure): Step {
 
 /** A close as a failure; its code is the name in the table of closes, in the style of the other codes. */
 function closeOf({ code, reason }: { readonly code: number; readonly reason: string }): Failure {
-  const [name, row] = Object.entries(CLOSES).find(([, entry]) => entry.code === code) ?? ['disconnected'];
+  const [name] = Object.entries(CLOSES).find(([, entry]) => entry.code === code) ?? ['disconnected'];
   return {
     code: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    reason: reason || (row?.meaning ?? 'The connection was cut.'),
+    reason: reason || 'the connection was cut',
     advice: adviceOfClose(code),
     closeCode: code,
   };

@@ -78,7 +78,6 @@ export function isErrorCode(code: string): code is ErrorCode {
 interface CloseRow {
   readonly code: number;
   readonly advice: Advice;
-  readonly meaning: string;
 }
 
 /**
@@ -86,37 +85,44 @@ interface CloseRow {
  * `done` and `goingAway` end a session for good; the rest say whether and how to come back.
  */
 export const CLOSES = {
-  done: { code: 1000, advice: 'never', meaning: 'Done.' },
-  goingAway: { code: 1001, advice: 'never', meaning: 'The peer has left.' },
-  brokenFrame: { code: 1002, advice: 'never', meaning: 'A frame broke RFC 6455.' },
-  binaryFrame: { code: 1003, advice: 'never', meaning: 'A binary frame came where text is spoken.' },
-  brokenText: { code: 1007, advice: 'never', meaning: 'A text frame was not UTF-8.' },
-  tooManyFragments: {
-    code: 1008,
-    advice: 'never',
-    meaning: 'A message came in more fragments than are taken.',
-  },
-  tooLarge: { code: 1009, advice: 'never', meaning: 'A frame was larger than maxFrameBytes.' },
-  internal: { code: 1011, advice: 'retry', meaning: 'The server failed.' },
-  drain: { code: 1012, advice: 'retry', meaning: 'The server restarts: come back within the advised time.' },
-  badEnvelope: { code: 4400, advice: 'never', meaning: 'Ten bad envelopes came in a row.' },
-  unauthenticated: { code: 4401, advice: 'refresh', meaning: 'The token has expired or was revoked.' },
-  forbidden: { code: 4403, advice: 'never', meaning: 'The session may not do what it is for.' },
-  noPong: {
-    code: 4408,
-    advice: 'retry',
-    meaning: 'No sign of life came after a ping, or nothing was read for too long.',
-  },
-  tooManySubscriptions: {
-    code: 4413,
-    advice: 'never',
-    meaning: 'The session went on subscribing above its limit.',
-  },
-  rateLimited: { code: 4429, advice: 'retry', meaning: 'The session went on sending above its rate.' },
+  done: { code: 1000, advice: 'never' },
+  goingAway: { code: 1001, advice: 'never' },
+  brokenFrame: { code: 1002, advice: 'never' },
+  binaryFrame: { code: 1003, advice: 'never' },
+  brokenText: { code: 1007, advice: 'never' },
+  tooManyFragments: { code: 1008, advice: 'never' },
+  tooLarge: { code: 1009, advice: 'never' },
+  internal: { code: 1011, advice: 'retry' },
+  drain: { code: 1012, advice: 'retry' },
+  badEnvelope: { code: 4400, advice: 'never' },
+  unauthenticated: { code: 4401, advice: 'refresh' },
+  forbidden: { code: 4403, advice: 'never' },
+  noPong: { code: 4408, advice: 'retry' },
+  tooManySubscriptions: { code: 4413, advice: 'never' },
+  rateLimited: { code: 4429, advice: 'retry' },
 } as const satisfies Record<string, CloseRow>;
 
 /** The name of a close in the table `CLOSES`. */
 export type CloseName = keyof typeof CLOSES;
+
+/** What each close means; apart from their codes, since a browser needs none of it. */
+export const CLOSE_MEANINGS: Readonly<Record<CloseName, string>> = {
+  done: 'Done.',
+  goingAway: 'The peer has left.',
+  brokenFrame: 'A frame broke RFC 6455.',
+  binaryFrame: 'A binary frame came where text is spoken.',
+  brokenText: 'A text frame was not UTF-8.',
+  tooManyFragments: 'A message came in more fragments than are taken.',
+  tooLarge: 'A frame was larger than maxFrameBytes.',
+  internal: 'The server failed.',
+  drain: 'The server restarts: come back within the advised time.',
+  badEnvelope: 'Ten bad envelopes came in a row.',
+  unauthenticated: 'The token has expired or was revoked.',
+  forbidden: 'The session may not do what it is for.',
+  noPong: 'No sign of life came after a ping, or nothing was read for too long.',
+  tooManySubscriptions: 'The session went on subscribing above its limit.',
+  rateLimited: 'The session went on sending above its rate.',
+};
 
 /** What a client does about a close code. A code that is not in the table is a cut: `retry`. */
 export function adviceOfClose(code: number): Advice {

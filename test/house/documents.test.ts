@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import * as z from 'zod';
 import { createApp } from '../../src/index.js';
-import { CLOSES, ERRORS } from '../../src/protocol/codes.js';
+import { CLOSE_MEANINGS, CLOSES, ERRORS } from '../../src/protocol/codes.js';
 import { optionsSchema } from '../../src/server/options.js';
 import type { OptionSchema } from '../support/documents.js';
 import {
@@ -46,7 +46,7 @@ function labelNamesOf(metric: object | undefined): readonly string[] {
 const PARTS: readonly (readonly [document: string, name: string, make: () => string | Promise<string>])[] = [
   ['README.md', 'options', () => optionsTable(options)],
   ['docs/protocol.md', 'codes', () => codesTable(ERRORS)],
-  ['docs/protocol.md', 'closes', () => closesTable(CLOSES)],
+  ['docs/protocol.md', 'closes', () => closesTable(CLOSES, CLOSE_MEANINGS)],
   ['docs/operating.md', 'metrics', async () => metricsTable(await metricsOfServer())],
 ];
 

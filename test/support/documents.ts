@@ -21,10 +21,9 @@ export interface ErrorMeaning {
   readonly meaning: string;
 }
 
-export interface CloseMeaning {
+export interface Close {
   readonly code: number;
   readonly advice: string;
-  readonly meaning: string;
 }
 
 export interface Metric {
@@ -91,8 +90,15 @@ export function codesTable(errors: Readonly<Record<string, ErrorMeaning>>): stri
   return table(['code', 'HTTP', 'advice', 'meaning'], rows);
 }
 
-export function closesTable(closes: Readonly<Record<string, CloseMeaning>>): string {
-  const rows = Object.values(closes).map((row) => [String(row.code), code(row.advice), prose(row.meaning)]);
+export function closesTable(
+  closes: Readonly<Record<string, Close>>,
+  meanings: Readonly<Record<string, string>>,
+): string {
+  const rows = Object.entries(closes).map(([name, row]) => [
+    String(row.code),
+    code(row.advice),
+    prose(meanings[name] ?? ''),
+  ]);
   return table(['close', 'advice', 'meaning'], rows);
 }
 
