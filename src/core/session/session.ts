@@ -198,6 +198,7 @@ export class Session implements Requester, Subscriber {
     if (this.ended) return;
     this.ended = true;
     this.inbox.clear();
+    if (this.#paused) this.carrier.resume(); // the peer's close must be read
     this.#leftBecause = cause;
     for (const subscription of [...this.subscriptions.values()]) subscription.feed.end(subscription);
     this.host.gone(this);
