@@ -1,6 +1,10 @@
-export type { Action, Caller, Policy } from './core/policy.js';
+export type { Action, Caller, Identity, Policy } from './core/policy.js';
 export type { ErrorCode } from './protocol/codes.js';
+export type { Producer } from './protocol/commands.js';
+export type { Position, Start } from './protocol/offset.js';
+export { formatOffset, makeEpoch, parseOffset } from './protocol/offset.js';
 export { Refused } from './protocol/refused.js';
+export { BEGINNING, NOW } from './protocol/version.js';
 export type { AppOptions } from './server/app.js';
 export { createApp } from './server/app.js';
 export type { SessionInfo, SessionRegistry } from './server/earshot.js';
@@ -9,7 +13,7 @@ export type { EarshotOptions, HandleProtocols, UpgradeInfo, VerifyClient } from 
 export { OptionsError } from './server/options.js';
 export { earshot, earshot as default } from './server/plugin.js';
 export type { MemoryStoreOptions } from './store/memory.js';
-export { MemoryStore } from './store/memory.js';
+export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';
 export type {
   Appended,
   NewMessage,

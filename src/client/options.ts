@@ -58,10 +58,19 @@ export interface Settings extends Clock, BackoffBounds {
   readonly fetch: FetchLike;
 }
 
+/** A timer that is set for longer than this fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Beside the WebSocket; empty where its address is none, of which the socket will complain. */
+function sessionUrlOf(url: string): string {
+  const beside = url.replace(/^ws/, 'http');
+  return URL.canParse(beside) ? new URL('v1/session', beside).href : '';
+}
+
 export function settingsOf(url: string, options: ConnectOptions, WebSocket: SocketConstructor): Settings {
   return {
     url,
-    sessionUrl: url.replace(/^ws/, 'http').replace(/[^/?]*(\?.*)?$/, 'v1/session'),
+    sessionUrl: sessionUrlOf(url),
     token: undefined,
     commandTimeoutMs: 10_000,
     connectTimeoutMs: 10_000,
@@ -71,7 +80,7 @@ export function settingsOf(url: string, options: ConnectOptions, WebSocket: Sock
     WebSocket,
     fetch: (address, init) => fetch(address, init),
     now: () => Date.now(),
-    setTimer: (run, ms) => setTimeout(run, ms),
+    setTimer: (run, ms) => setTimeout(run, Math.min(ms, MAX_TIMER_MS)),
     // what comes back is what setTimer gave: a number in a browser, an object in Node
     clearTimer: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
     random: () => Math.random(),

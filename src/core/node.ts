@@ -10,6 +10,7 @@ import type { Limits } from './limits.js';
 import type { Identity, Policy } from './policy.js';
 import type { Job, Release } from './session/inbox.js';
 import type { LivenessTimes } from './session/liveness.js';
+import { Rates } from './session/rates.js';
 import type { SessionHost } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
@@ -52,6 +53,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly hub: Hub;
   readonly presence = new Presence();
   readonly sessions = new Sessions();
+  readonly rates = new Rates();
   readonly #makeId: () => string;
 
   constructor(parts: NodeParts) {

@@ -16,7 +16,7 @@ export interface Identity extends Caller {
   readonly expiresAt: number | null;
 }
 
-/** Who may do what on which channel. Asked for every command; a throw is a refusal and is logged. */
+/** Who may do what on which channel. Asked for every command; a throw is logged and answered with `internal`. */
 export interface Policy {
   may(caller: Caller, action: Action, channel: string): boolean | Promise<boolean>;
 }

@@ -47,6 +47,11 @@ export const ERRORS = {
     meaning: 'A message of this producer before this one is missing.',
   },
   too_large: { status: 413, advice: 'never', meaning: 'The frame or the body is larger than the limit.' },
+  unsupported_media: {
+    status: 415,
+    advice: 'never',
+    meaning: 'The body is of a type that is not taken here.',
+  },
   upgrade_required: {
     status: 426,
     advice: 'never',
@@ -69,6 +74,13 @@ export const ERRORS = {
 
 /** The stable code of an error. */
 export type ErrorCode = keyof typeof ERRORS;
+
+/** The first code of the table that has this HTTP status. */
+export function codeOfStatus(status: number): ErrorCode | undefined {
+  return Object.keys(ERRORS)
+    .filter(isErrorCode)
+    .find((code) => ERRORS[code].status === status);
+}
 
 /** True where `code` is one of this version's codes; a newer server may send others. */
 export function isErrorCode(code: string): code is ErrorCode {

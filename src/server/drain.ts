@@ -39,7 +39,7 @@ export async function drainSessions(
   const sessions = node.sessions.all();
   const afterMs = [0, reconnectWindowMs(sessions.length, plan)] as const;
   const deadline = AbortSignal.timeout(plan.timeoutMs);
-  for (let at = 0; at < sessions.length; at += BATCH) {
+  for (let at = 0; at < sessions.length && !deadline.aborted; at += BATCH) {
     if (at > 0) await wait(BETWEEN_BATCHES_MS);
     for (const session of sessions.slice(at, at + BATCH)) {
       session.end({ close: 'drain', code: 'draining', cause: 'drain', afterMs });

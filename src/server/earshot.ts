@@ -54,6 +54,7 @@ export class Earshot {
   readonly #node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
+  readonly #logError: LogError;
   readonly #ticker: NodeJS.Timeout;
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
@@ -62,6 +63,7 @@ export class Earshot {
   constructor(given: EarshotOptions, logError: LogError) {
     const options = resolveOptions(given);
     this.options = options;
+    this.#logError = logError;
     this.store = options.store ?? memoryStore(options);
     this.metrics = new Metrics({
       carriers: () => this.#carriers(),
@@ -113,7 +115,9 @@ export class Earshot {
   get sessions(): SessionRegistry {
     const { sessions } = this.#node;
     return {
-      count: sessions.size,
+      get count() {
+        return sessions.size;
+      },
       list: () => sessions.all().map(describe),
       end: (id) => {
         const session = sessions.get(id);
@@ -134,19 +138,19 @@ export class Earshot {
     { from = 'server' }: { from?: string } = {},
   ): Promise<Appended> {
     if (!isChannel(channel)) throw new Refused('bad_channel', CHANNEL_RULE);
-    const text: string | undefined = JSON.stringify(data);
-    if (text === undefined) throw new Refused('bad_data', 'the data is nothing that JSON has');
-    return this.store.append(channel, { from, data: text });
+    return this.store.append(channel, { from, data: toJson(data) });
   }
 
   /** A command of an admitted caller that comes without a session: the text of its envelope in, of its answer out. */
-  request(identity: Identity, text: string): Promise<string> {
-    return request(this.#node, randomUUID(), identity, text);
+  request(identity: Identity, address: string, text: string): Promise<string> {
+    const caller = identity.user === null ? `address ${address}` : `user ${identity.user}`;
+    return request(this.#node, randomUUID(), identity, caller, text);
   }
 
-  /** Takes the upgrades of our path on a server, whoever else listens there. */
-  attach(server: Server): void {
-    this.#giveBack = takeUpgrades(server, this.options.prefix + this.options.path, this.#endpoint.handle);
+  /** Takes the upgrades of our path on a server, whoever else listens there. `scope` is the prefix it is registered under. */
+  attach(server: Server, scope: string): void {
+    const { prefix, path } = this.options;
+    this.#giveBack = takeUpgrades(server, scope + prefix + path, this.#endpoint.handle);
   }
 
   /**
@@ -181,8 +185,22 @@ export class Earshot {
 
   #tick(): void {
     this.#eventLoop.sample();
-    this.#node.tick();
+    try {
+      this.#node.tick();
+    } catch (error) {
+      this.#logError(error, {}); // a store's upkeep, say: the next tick tries again
+    }
   }
+}
+
+function toJson(data: unknown): string {
+  try {
+    const text: string | undefined = JSON.stringify(data);
+    if (text !== undefined) return text;
+  } catch {
+    // circular, or a bigint: no JSON either
+  }
+  throw new Refused('bad_data', 'the data is nothing that JSON has');
 }
 
 function memoryStore({ retention, limits }: ResolvedOptions): MemoryStore {

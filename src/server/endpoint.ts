@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EarshotNode } from '../core/node.js';
-import type { Identity } from '../core/policy.js';
 import { Refused } from '../protocol/refused.js';
-import { SUBPROTOCOL } from '../protocol/version.js';
 import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission/admission.js';
@@ -29,7 +27,7 @@ export class WebSocketEndpoint {
   readonly #parts: EndpointParts;
   readonly webSockets: WebSockets;
   /** Who was admitted, between the check and the upgrade. */
-  readonly #admitted = new WeakMap<IncomingMessage, Identity>();
+  readonly #admitted = new WeakMap<IncomingMessage, Admitted & { readonly protocol: string | false }>();
 
   constructor(parts: EndpointParts) {
     this.#parts = parts;
@@ -44,7 +42,7 @@ export class WebSocketEndpoint {
       maxFragments: limits.maxFragments,
       closeTimeoutMs,
       verifyClient: (request, accept) => void this.#verify(request, accept),
-      selectProtocol: (offered, request) => this.#select(offered, request),
+      selectProtocol: (request) => this.#admittedBy(request).protocol,
       onBadHandshake: (socket, message) => this.#refuse(socket, new Refused('bad_handshake', message)),
     });
   }
@@ -66,29 +64,20 @@ export class WebSocketEndpoint {
     try {
       const offered = offeredSubprotocols(request);
       admission.checkSubprotocols(offered);
-      this.#admitted.set(request, await admission.admit(request, offered));
+      const identity = await admission.admit(request, offered);
+      const protocol = await admission.selectSubprotocol(request, offered);
+      this.#admitted.set(request, { identity, protocol, address: addressOf(request) });
+      admission.checkRoom(request); // once more, with nothing between it and the session
       accept();
     } catch (error) {
       this.#refuse(request.socket, error);
     }
   }
 
-  /** Ours if it is offered; else what the host's hook selects of the offered ones. */
-  #select(offered: ReadonlySet<string>, request: IncomingMessage): string | false {
-    if (offered.has(SUBPROTOCOL)) return SUBPROTOCOL;
-    try {
-      const selected = this.#parts.options.handleProtocols?.(offered, request) ?? false;
-      return selected !== false && offered.has(selected) ? selected : false;
-    } catch (error) {
-      this.#parts.logError(error);
-      return false;
-    }
-  }
-
-  #admittedBy(request: IncomingMessage): Admitted {
-    const identity = this.#admitted.get(request);
-    if (identity === undefined) throw new Error('an upgrade was accepted that nobody was admitted on');
-    return { identity, address: addressOf(request) };
+  #admittedBy(request: IncomingMessage) {
+    const admitted = this.#admitted.get(request);
+    if (admitted === undefined) throw new Error('an upgrade was accepted that nobody was admitted on');
+    return admitted;
   }
 
   #refuse(socket: Duplex, error: unknown): void {

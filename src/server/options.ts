@@ -53,7 +53,10 @@ const limits = z.strictObject({
 });
 
 const token = z.strictObject({
-  secret: z.string().min(1).describe('the shared secret that tokens are signed with; 32 bytes or more'),
+  secret: z
+    .string()
+    .min(1)
+    .describe('the shared secret that tokens are signed with; one of fewer than 32 bytes is warned of'),
   algorithm: z
     .enum(['HS256', 'HS384', 'HS512'])
     .default('HS256')
@@ -174,8 +177,14 @@ export type VerifyClient =
   | ((info: UpgradeInfo) => boolean | Promise<boolean>)
   | ((info: UpgradeInfo, answer: (verified: boolean, status?: number, message?: string) => void) => void);
 
-/** ws's hook: one of the offered subprotocols, or false. What it selects is served as a plain client. */
-export type HandleProtocols = (offered: ReadonlySet<string>, request: IncomingMessage) => string | false;
+/**
+ * ws's hook: one of the offered subprotocols, or a promise of it; what it selects is served as a plain client.
+ * It is asked where ours is not offered. False, and what was not offered, refuse with 400.
+ */
+export type HandleProtocols = (
+  offered: ReadonlySet<string>,
+  request: IncomingMessage,
+) => string | false | Promise<string | false>;
 
 /** Options as they are given: what has a default may be left out. */
 export type EarshotOptions = Omit<z.input<typeof optionsSchema>, 'prefix'> & { readonly prefix?: string };

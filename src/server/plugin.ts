@@ -1,8 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
 import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
+import { LastConnections } from './http/last-connections.js';
 import { problem, problemOf } from './http/problem.js';
 import type { EarshotOptions } from './options.js';
 import { commandsRoute } from './routes/commands.js';
@@ -30,9 +32,20 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
     app.log.error({ err: error, ...context }, 'earshot failed'),
   );
   app.decorate(decorateAs, earshot);
-  app.addHook('preClose', () => earshot.drain());
-  app.addHook('onClose', () => earshot.close());
-  earshot.attach(app.server);
+  const connections = new LastConnections(app.server);
+  let listens = false; // by itself: a server that was handed to it is not its to empty
+  app.addHook('onListen', async () => {
+    listens = true;
+  });
+  app.addHook('preClose', async () => {
+    await earshot.drain();
+    if (listens) connections.letGo(earshot.options.drainTimeoutMs);
+  });
+  app.addHook('onClose', async () => {
+    connections.stop();
+    await earshot.close();
+  });
+  earshot.attach(app.server, app.prefix);
   await app.register(async (scope) => routes(scope, earshot), {
     prefix: earshot.options.prefix,
     // typed as printing a string, where pino takes an object as well
@@ -66,11 +79,9 @@ function answer({ metrics }: Earshot, error: FastifyError | Refused, reply: Fast
 
 function problemFrom(error: FastifyError | Refused) {
   if (error instanceof Refused) return problemOf(error);
-  const status = error.statusCode ?? 500;
-  if (status === 413) return problem('too_large', error.message);
-  return status < 500
-    ? problem('bad_envelope', error.message, {}, status)
-    : problem('internal', 'the server failed');
+  const { statusCode: status = 500 } = error;
+  if (status >= 500) return problem('internal', 'the server failed');
+  return problem(codeOfStatus(status) ?? 'bad_envelope', error.message, {}, status);
 }
 
 /**

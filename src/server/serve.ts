@@ -14,14 +14,15 @@ export async function serve(
   write: (text: string) => void,
 ): Promise<void> {
   const app = await createApp(options, { logger: { level: logLevel } });
+  const signals = endOnSignal(app); // first: one may come as soon as the address is printed
   try {
     const url = await app.listen(listen);
     announce(app, url, write);
   } catch (error) {
+    signals.uninstall();
     await app.close();
     throw new ListenError(describeListenError(error, listen));
   }
-  endOnSignal(app);
 }
 
 /** The port can't be had: told in one line, exit 1. */
@@ -43,9 +44,9 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
 }
 
 /** A second signal ends at once; an error that nobody caught is logged, and ends in the same order with exit 1. */
-function endOnSignal(app: FastifyInstance): void {
+function endOnSignal(app: FastifyInstance): { uninstall(): void } {
   const { drainTimeoutMs } = app.earshot.options;
-  closeWithGrace({ delay: drainTimeoutMs + END_MS, logger: false }, async ({ err, signal }) => {
+  return closeWithGrace({ delay: drainTimeoutMs + END_MS, logger: false }, async ({ err, signal }) => {
     if (err === undefined) app.log.info({ signal }, 'draining');
     else app.log.fatal(err, 'uncaught error');
     await app.earshot.drain(); // before close(): until then the probes answer, liveness with 200

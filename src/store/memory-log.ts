@@ -5,6 +5,9 @@ import { BEGINNING, NOW } from '../protocol/version.js';
 import { Producers } from './producers.js';
 import type { NewMessage, Page, ReadBound, Retention, StoredMessage, Tail } from './store.js';
 
+/** What a message costs besides its text, about. */
+const OVERHEAD_BYTES = 200;
+
 /** What all logs of a store hold together. */
 export interface Budget {
   usedBytes: number;
@@ -50,10 +53,10 @@ export class MemoryLog {
       offset: formatOffset(this.epoch, seq),
       from: message.from,
       at: now,
-      data: message.data,
+      data: detached(message.data),
     };
     this.#messages.push(stored);
-    this.#count(sizeOf(stored));
+    this.#count(sizeOf(stored), 1);
     this.usedAt = now;
     this.trim(now);
     return stored;
@@ -75,7 +78,7 @@ export class MemoryLog {
   trim(now: number): void {
     for (let oldest = this.#messages[this.#head]; oldest !== undefined; oldest = this.#messages[this.#head]) {
       if (this.#isKept(oldest, now)) break;
-      this.#count(-sizeOf(oldest));
+      this.#count(-sizeOf(oldest), -1);
       this.#head++;
     }
     if (this.#head * 2 > this.#messages.length) {
@@ -86,7 +89,7 @@ export class MemoryLog {
 
   /** Gives back what it holds of the store's budget. */
   clear(): void {
-    this.#count(-this.#bytes);
+    this.#count(-this.#bytes, this.#head - this.#messages.length);
     this.#messages = [];
     this.#head = 0;
   }
@@ -99,13 +102,15 @@ export class MemoryLog {
   }
 
   #checkRoom(size: number): void {
-    const others = this.#budget.usedBytes - this.#bytes;
-    if (others + size > this.#budget.maxBytes) throw new Refused('unavailable', 'the store is full');
+    const own = this.#bytes + (this.#messages.length - this.#head) * OVERHEAD_BYTES;
+    const others = this.#budget.usedBytes - own;
+    if (others + size + OVERHEAD_BYTES > this.#budget.maxBytes)
+      throw new Refused('unavailable', 'the store is full');
   }
 
-  #count(bytes: number): void {
+  #count(bytes: number, messages: number): void {
     this.#bytes += bytes;
-    this.#budget.usedBytes += bytes;
+    this.#budget.usedBytes += bytes + messages * OVERHEAD_BYTES;
   }
 
   /** The position before the oldest kept message. */
@@ -130,6 +135,11 @@ export class MemoryLog {
   #page(messages: StoredMessage[], seq: number, lost: Page['lost']): Page {
     return { messages, epoch: this.epoch, seq, lost, upToDate: seq === this.#tailSeq, closed: this.closed };
   }
+}
+
+/** A text that was cut out of another keeps that whole other one alive: a small message would hold its frame. */
+function detached(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** What a message counts for: its text, as UTF-8 has it at most times. */

@@ -438,7 +438,8 @@ t.test('no room / a reader that does not read its answers → is asked nothing m
 
 t.test('requests / a command without a session → its one answer', async (t) => {
   const rig = new Rig({ limits: { maxFrameBytes: 500 } });
-  const run = async (text: string) => JSON.parse(await request(rig.node, 'r1', identityOf('ann'), text));
+  const run = async (text: string) =>
+    JSON.parse(await request(rig.node, 'r1', identityOf('ann'), 'user ann', text));
   const reader = rig.peer('reader');
   await reader.subscribe('a');
   t.match(await run('{"type":"publish","id":3,"channel":"a","data":{"x":1}}'), { type: 'published', id: 3 });
@@ -468,11 +469,24 @@ t.test('requests / a command without a session → its one answer', async (t) =>
   t.equal(rig.telemetry.in, 1);
 });
 
+t.test('requests / above the rate of their caller → rate_limited, and others are not', async (t) => {
+  const rig = new Rig({ limits: { commandsPerSecond: 10, commandBurst: 5 } });
+  const code = async (caller: string) => {
+    const text = '{"type":"presence","id":1,"channel":"a"}';
+    return JSON.parse(await request(rig.node, 'r1', identityOf('ann'), caller, text)).code;
+  };
+  for (const _ of range(1, 5)) t.equal(await code('user ann'), undefined);
+  t.equal(await code('user ann'), 'rate_limited');
+  t.equal(await code('user bob'), undefined);
+  rig.pass(100);
+  t.equal(await code('user ann'), undefined, 'a while later there is one more');
+});
+
 t.test('requests / a store with a bug → internal, logged once', async (t) => {
   const { rig, store } = slow();
   store.faults.set('read', new Error('a bug in read'));
   const text = '{"type":"history","id":1,"channel":"a"}';
-  const answer = await request(rig.node, 'r9', identityOf('ann'), text);
+  const answer = await request(rig.node, 'r9', identityOf('ann'), 'user ann', text);
   t.match(JSON.parse(answer), { type: 'error', id: 1, code: 'internal' });
   t.match(rig.logged, [{ error: /a bug in read/, context: { session: 'r9' } }]);
 });

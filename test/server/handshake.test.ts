@@ -328,7 +328,7 @@ t.test(
     for (const [name, hook] of Object.entries(verdicts)) {
       await t.test(name, async (t) => {
         const on = await scene(t, { verifyClient: onlyWhere('/ws?asked', hook) });
-        await refused(t, on, ours({ path: '/ws?asked' }), { status: 401, code: 'unauthenticated' });
+        await refused(t, on, ours({ path: '/ws?asked' }), { status: 403, code: 'forbidden' });
       });
     }
     for (const hook of [() => true, async () => true]) {
@@ -341,6 +341,7 @@ t.test(
 t.test('verifyClient / a hook that calls back → its status and words are the answer', async (t) => {
   const answers: (readonly [boolean, number?, string?])[] = [
     [false],
+    [false, 401],
     [false, 402, 'pay first'],
     [false, 403],
     [false, 200, 'no status of a refusal'],
@@ -351,7 +352,7 @@ t.test('verifyClient / a hook that calls back → its status and words are the a
       else setImmediate(() => answer(verified, status, message));
     };
     const on = await scene(t, { verifyClient });
-    const sent = status === 200 ? 403 : (status ?? 401);
+    const sent = status === 200 ? 403 : (status ?? 403);
     const expected = { status: sent, code: sent === 401 ? 'unauthenticated' : 'forbidden' } as const;
     const { body } = await refused(t, on, ours({ path: '/ws?asked' }), expected);
     t.match(JSON.parse(body), { detail: message ?? 'refused' });
@@ -417,11 +418,17 @@ t.test('verifyClient / a hook that never answers, or twice → refused in time, 
 });
 
 t.test(
-  'handleProtocols / it throws, or selects what was not offered → a plain client, and the process lives',
+  'handleProtocols / it fails, or selects what was not offered → refused, and the process lives',
   async (t) => {
     const on = await scene(t, {
       handleProtocols: (offered) => {
+        t.notOk(
+          [...offered].some((value) => value.startsWith('earshot.bearer.')),
+          'a token is not shown',
+        );
         if (offered.has('throws')) throw new Error('the hook is broken');
+        if (offered.has('rejects')) return Promise.reject(new Error('the hook is broken'));
+        if (offered.has('later')) return Promise.resolve('later');
         return offered.has('mine') ? 'mine' : 'never.offered';
       },
     });
@@ -429,9 +436,11 @@ t.test(
       const { status, headers } = await answerOrUpgrade(t, on.port, ours({ protocols: [protocol] }));
       return [status, headers['sec-websocket-protocol']];
     };
-    t.strictSame(await selected('throws'), [101, undefined]);
-    t.strictSame(await selected('other'), [101, undefined]);
+    t.strictSame(await selected('throws'), [500, undefined]);
+    t.strictSame(await selected('rejects'), [500, undefined]);
+    t.strictSame(await selected('other'), [400, undefined]);
     t.strictSame(await selected('mine'), [101, 'mine']);
+    t.strictSame(await selected('later'), [101, 'later']);
     await undisturbed(t, on);
   },
 );

@@ -100,13 +100,13 @@ t.test('channels / no room, but one that nobody wrote to or looks at → gives w
 t.test(
   'store / full → a channel gives up its own oldest; what finds no room even so is unavailable',
   async (t) => {
-    const { store, read } = desk({ maxBytes: 100 });
+    const { store, read } = desk({ maxBytes: 800 });
     const text = (size: number) => ({ from: '', data: JSON.stringify('x'.repeat(size - 2)) });
     await store.append('a', text(60));
     for (const _ of [1, 2, 3]) await store.append('b', text(20));
     t.equal((await read('b')).length, 2, 'its own oldest is gone');
     t.equal((await read('a')).length, 1, 'the other keeps its message');
-    await t.rejects(store.append('b', text(41)), { name: 'Refused', code: 'unavailable' });
+    await t.rejects(store.append('b', text(400)), { name: 'Refused', code: 'unavailable' });
     t.equal((await read('b')).length, 2, 'a refusal costs nothing');
     await store.delete('a');
     await store.append('b', text(60));

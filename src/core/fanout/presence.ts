@@ -4,6 +4,8 @@ import { EncodeOnce } from '../carrier.js';
 import { MAX_MEMBERS_LISTED } from '../limits.js';
 import type { Subscription } from './subscription.js';
 
+const MAX_TOLD_OF_DRAIN = 200;
+
 interface Room {
   /** By session. */
   readonly members: Map<string, Member>;
@@ -31,7 +33,9 @@ export class Presence {
     room.watchers.delete(subscription);
     room.members.delete(session.id);
     if (room.members.size === 0) this.#rooms.delete(channel);
-    else this.#tell(room, { type: 'left', channel, member: session.member, cause });
+    // Where everybody ends, everybody telling everybody else would take longer than the drain.
+    else if (cause !== 'drain' || room.members.size < MAX_TOLD_OF_DRAIN)
+      this.#tell(room, { type: 'left', channel, member: session.member, cause });
   }
 
   list(channel: string): { members: Member[]; count: number } {

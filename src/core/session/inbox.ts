@@ -82,6 +82,7 @@ export class Inbox {
   }
 }
 
-function isLong({ type }: Command): boolean {
-  return type === 'history' || type === 'presence';
+function isLong(command: Command): boolean {
+  if (command.type === 'subscribe') return command.presence;
+  return command.type === 'history' || command.type === 'presence';
 }

@@ -34,18 +34,18 @@ export class Liveness {
   }
 
   /**
-   * `paused`: its input is left unread for now, and a pong with it. Nor is one missed of a peer that stalls:
-   * once it has taken what is queued, it is asked anew.
+   * `paused`: its input is left unread, and a pong with it: that is a stall too, and not for ever. Of a peer that
+   * stalls no pong is missed: once it has taken what is queued, it is asked anew.
    */
   judge(now: number, times: LivenessTimes, vitals: Vitals, paused: boolean): 'alive' | 'ping' | 'dead' {
-    const stalls = vitals.queuedBytes > 0;
-    if (paused || stalls || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
+    const stalls = paused || vitals.queuedBytes > 0;
+    if (stalls || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
     if (vitals.sentBytes !== this.#sentBytes || !stalls) this.#progressAt = now;
     this.#receivedBytes = vitals.receivedBytes;
     this.#sentBytes = vitals.sentBytes;
     if (stalls) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
     if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
-    if (paused || this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
+    if (this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
     this.#pingedAt = now;
     this.#pingDueAt = now + times.pingIntervalMs;
     return 'ping';

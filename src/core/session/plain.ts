@@ -31,11 +31,14 @@ export function receivePlain(session: Session, channel: string, text: string): v
     session.strike('rateLimited', 'rate_limited');
     return;
   }
+  const dataText = JSON.stringify(text);
+  const { maxFrameBytes } = session.host.limits;
+  if (dataText.length > maxFrameBytes) {
+    session.fail('too_large', `as JSON the text has more than ${maxFrameBytes} characters`);
+    return;
+  }
   session.telemetry.messagesIn(session.carrier.transport);
-  session.inbox.add({
-    command: { type: 'publish', id: 1, channel, data: text },
-    dataText: JSON.stringify(text),
-  });
+  session.inbox.add({ command: { type: 'publish', id: 1, channel, data: text }, dataText });
 }
 
 /** What a plain client may not, ends it: there is no envelope to say it in. */

@@ -5,18 +5,32 @@ import type { CommandContext, Requester } from '../commands/context.js';
 import { runRequest } from '../commands/run.js';
 import type { Identity } from '../policy.js';
 import type { LogError, Telemetry } from '../telemetry.js';
+import type { Rates } from './rates.js';
 
-type RequestContext = CommandContext & { readonly telemetry: Telemetry; readonly logError: LogError };
+type RequestContext = CommandContext & {
+  readonly rates: Rates;
+  readonly telemetry: Telemetry;
+  readonly logError: LogError;
+};
 
-/** Carries out a command that came without a session, as the text of an envelope; gives the text of its answer. */
+/**
+ * Carries out a command that came without a session, as the text of an envelope; gives the text of its answer.
+ * `caller` is whose rate it counts for.
+ */
 export async function request(
   context: RequestContext,
   id: string,
   identity: Identity,
+  caller: string,
   text: string,
 ): Promise<string> {
   const requester = new OneRequest(context, id, identity);
-  const { maxFrameBytes, maxDataDepth } = context.limits;
+  const { maxFrameBytes, maxDataDepth, commandsPerSecond, commandBurst } = context.limits;
+  if (!context.rates.take(caller, context.uptimeMs(), commandsPerSecond, commandBurst)) {
+    context.telemetry.fault('rate_limited');
+    requester.fail('rate_limited', 'too many commands: wait and send this one again');
+    return requester.answer;
+  }
   if (text.length > maxFrameBytes) {
     requester.fail('too_large', `a command has at most ${maxFrameBytes} characters`);
     return requester.answer;

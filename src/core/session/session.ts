@@ -111,6 +111,7 @@ export class Session implements Requester, Subscriber {
 
   fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void {
     this.push(errorPush(code, message, id, details));
+    this.regulate();
   }
 
   welcome(): void {

@@ -38,36 +38,38 @@ export class Admission {
 
   /** The cheap checks come first; the room is looked at again after the slow ones. */
   async #admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
-    this.#checkRoom(request);
+    this.checkRoom(request);
     const { headers, url = '' } = request;
     this.#checkOrigin(headers);
     const credentials = credentialsOf(headers, url, offered, this.#options.token);
     if (credentials?.from === 'cookie') this.#checkCookieOrigin(headers);
     const identity = await this.#identify(credentials, request);
     if (this.#options.verifyClient !== undefined) await askVerifyClient(this.#options.verifyClient, request);
-    this.#checkRoom(request);
+    this.checkRoom(request);
     return identity;
   }
 
-  /** Throws unless a client that offers these is served: ours, or none where there is a plain channel. */
+  /** Throws where the offered subprotocols can't be served, whoever the caller is. */
   checkSubprotocols(offered: ReadonlySet<string>): void {
     if (offered.has(SUBPROTOCOL)) return;
-    const others = [...offered].filter((value) => !value.startsWith(BEARER_PREFIX));
-    if (others.length > 0 && this.#options.handleProtocols === undefined) {
-      throw new Refused(
-        'bad_handshake',
-        `none of the offered subprotocols is spoken here: offer ${SUBPROTOCOL}`,
-      );
-    }
-    if (this.#options.plainChannel === false) {
-      throw new Refused(
-        'bad_handshake',
-        `offer the subprotocol ${SUBPROTOCOL}: there is no plain channel here`,
-      );
-    }
+    const { plainChannel, handleProtocols } = this.#options;
+    if (plainChannel === false) throw badSubprotocol('there is no plain channel here');
+    if (handleProtocols === undefined && othersOf(offered).size > 0)
+      throw badSubprotocol('no other is spoken here');
   }
 
-  #checkRoom(request: IncomingMessage): void {
+  /** The subprotocol that is answered: ours if it is offered; else what the host's hook selects. Throws where it doesn't. */
+  async selectSubprotocol(request: IncomingMessage, offered: ReadonlySet<string>): Promise<string | false> {
+    if (offered.has(SUBPROTOCOL)) return SUBPROTOCOL;
+    const others = othersOf(offered);
+    if (others.size === 0) return false;
+    const selected = await this.#options.handleProtocols?.(others, request);
+    if (typeof selected === 'string' && others.has(selected)) return selected;
+    throw badSubprotocol('none of the others was selected');
+  }
+
+  /** Throws where there is no room for one more. To be asked again after whatever takes time. */
+  checkRoom(request: IncomingMessage): void {
     const { maxSessions, maxSessionsPerAddress } = this.#options.limits;
     if (this.#occupancy.draining()) throw new Refused('draining', 'this server is about to end');
     if (this.#occupancy.sessions() >= maxSessions) throw new Refused('unavailable', 'this server is full');
@@ -95,4 +97,13 @@ export class Admission {
     const name = anonymousName(request, this.#options.anonymousNames);
     return { user: null, name, claims: undefined, expiresAt: null };
   }
+}
+
+/** A token is no subprotocol: it is shown to nobody, and never selected. */
+function othersOf(offered: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...offered].filter((value) => !value.startsWith(BEARER_PREFIX)));
+}
+
+function badSubprotocol(why: string): Refused {
+  return new Refused('bad_handshake', `offer the subprotocol ${SUBPROTOCOL}: ${why}`);
 }

@@ -8,7 +8,7 @@ import type { UpgradeInfo, VerifyClient } from '../options.js';
 export class RefusedByHook extends Refused {
   readonly status: number;
 
-  constructor(status = 401, message = 'refused') {
+  constructor(status = 403, message = 'refused') {
     const code: ErrorCode = status === 401 ? 'unauthenticated' : 'forbidden';
     super(code, message);
     this.status = status >= 400 && status <= 599 ? status : 403;

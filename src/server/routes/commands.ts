@@ -1,10 +1,14 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Identity } from '../../core/policy.js';
+import { errorPush } from '../../protocol/encode.js';
 import { splitJsonArray } from '../../protocol/json-text.js';
 import { Refused } from '../../protocol/refused.js';
+import { addressOf } from '../admission/names.js';
 import type { Earshot } from '../earshot.js';
 import { allowPage, preflight } from './cors.js';
 
 const MAX_COMMANDS = 64;
+const MAX_ANSWER_LENGTH = 1024 * 1024;
 const ARRAY_RULE = `the body is a JSON array of 1 to ${MAX_COMMANDS} commands`;
 
 /**
@@ -13,22 +17,47 @@ const ARRAY_RULE = `the body is a JSON array of 1 to ${MAX_COMMANDS} commands`;
  */
 export async function commandsRoute(app: FastifyInstance, earshot: Earshot): Promise<void> {
   const { options, admission } = earshot;
+  const callers = new WeakMap<FastifyRequest, Identity>();
   app.removeAllContentTypeParsers();
   // Not parsed as a whole: the data of each message is kept as the text it came in.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
     done(null, body),
   );
-  const bodyLimit = options.limits.maxFrameBytes * MAX_COMMANDS;
-  app.post<{ Body: string | undefined }>('/v1/commands', { bodyLimit }, async (request, reply) => {
-    allowPage(request, reply, options);
-    const { raw, body } = request;
-    const commands = splitJsonArray(body ?? '') ?? [];
-    if (commands.length === 0 || commands.length > MAX_COMMANDS)
-      throw new Refused('bad_envelope', ARRAY_RULE);
-    const identity = await admission.admit(raw, new Set());
-    const answers: string[] = [];
-    for (const command of commands) answers.push(await earshot.request(identity, command));
-    return reply.header('content-type', 'application/json').send(`[${answers.join(',')}]`);
+  app.post<{ Body: string | undefined }>('/v1/commands', {
+    bodyLimit: options.limits.maxFrameBytes * MAX_COMMANDS,
+    onRequest: async (request, reply) => {
+      allowPage(request, reply, options);
+      callers.set(request, await admission.admit(request.raw, new Set())); // before its body is read
+    },
+    handler: async (request, reply) => {
+      const commands = splitJsonArray(request.body ?? '') ?? [];
+      if (commands.length === 0 || commands.length > MAX_COMMANDS)
+        throw new Refused('bad_envelope', ARRAY_RULE);
+      const caller = callers.get(request);
+      if (caller === undefined) throw new Error('a request was let in that nobody was admitted on');
+      const answers = await answer(earshot, caller, addressOf(request.raw), commands);
+      return reply.header('content-type', 'application/json').send(`[${answers.join(',')}]`);
+    },
   });
   preflight(app, '/v1/commands', options);
+}
+
+/** One after the other, and no more than a caller can be expected to take in one answer. */
+async function answer(
+  earshot: Earshot,
+  caller: Identity,
+  address: string,
+  commands: string[],
+): Promise<string[]> {
+  const answers: string[] = [];
+  let length = 0;
+  for (const command of commands) {
+    const text =
+      length > MAX_ANSWER_LENGTH
+        ? JSON.stringify(errorPush('too_large', 'the answers together are too long: ask for the rest again'))
+        : await earshot.request(caller, address, command);
+    length += text.length;
+    answers.push(text);
+  }
+  return answers;
 }

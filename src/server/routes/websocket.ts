@@ -9,7 +9,7 @@ const HINT =
 /** The WebSocket's path without the upgrade (RFC 9110 §15.5.22): mostly a proxy that is not set up for it. */
 export function upgradeHint(app: FastifyInstance, path: string): void {
   app.get(path, async (_request, reply) => {
-    reply.headers({ upgrade: 'websocket', connection: 'Upgrade' });
+    reply.headers({ upgrade: 'websocket', connection: 'Upgrade, close' });
     throw new Refused('upgrade_required', HINT);
   });
 }

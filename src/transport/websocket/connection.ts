@@ -16,6 +16,8 @@ interface CountedSocket extends Duplex {
 export class WebSocketConnection implements Carrier {
   readonly transport = 'websocket';
   readonly encoding: Encoding;
+  /** What this side has closed it with; ws tells 1006 where the peer doesn't answer. */
+  closedWith: number | undefined;
   readonly #webSocket: WebSocket;
   readonly #socket: CountedSocket;
 
@@ -58,6 +60,7 @@ export class WebSocketConnection implements Carrier {
   }
 
   close(code: number, reason: string): void {
+    this.closedWith ??= code;
     this.#webSocket.close(code, reason);
   }
 

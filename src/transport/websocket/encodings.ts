@@ -40,6 +40,7 @@ export const plainEncoding: Encoding = {
   push(push) {
     if (push.type === 'welcome') return textFrames([`Welcome ${push.name}`]);
     if (push.type === 'error') return textFrames([`Error ${push.code}: ${push.message}`]);
+    if (push.type === 'gap') return textFrames(['Error gap: some of what was said is no longer kept']);
     if (push.type === 'closed') return textFrames(['Error closed: nothing will ever follow']);
     if (push.type === 'unsubscribed') return textFrames([`Error ${push.code}: nothing more will come`]);
     return undefined;

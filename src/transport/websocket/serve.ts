@@ -10,7 +10,7 @@ import { WebSocketConnection } from './connection.js';
 
 /** What became of connections, for the metrics. */
 export interface WebSocketTelemetry {
-  /** A connection is closed; `code` as ws reports it, 1006 for most faults. */
+  /** A connection is closed; `code` is ours where this side closed it, else as ws reports it, 1006 for most faults. */
   webSocketClosed(code: number): void;
   /** What ws found wrong with a peer's frames: `WS_ERR_…`. */
   webSocketFailed(code: string): void;
@@ -37,9 +37,10 @@ export function serveWebSocket(
   accepted: Accepted,
 ): Session {
   const { webSocket, socket, encoding, identity, address, plainChannel } = accepted;
-  const session = node.begin(identity, new WebSocketConnection(webSocket, socket, encoding), address);
+  const connection = new WebSocketConnection(webSocket, socket, encoding);
+  const session = node.begin(identity, connection, address);
   listen(session, webSocket, plainChannel);
-  count(webSocket, telemetry);
+  count(webSocket, connection, telemetry);
   socket.on('drain', () => session.drained());
   if (plainChannel === undefined) session.welcome();
   else void beginPlain(node, session, plainChannel);
@@ -56,8 +57,8 @@ function listen(session: Session, webSocket: WebSocket, plainChannel: string | u
   webSocket.on('close', () => session.gone('closed'));
 }
 
-function count(webSocket: WebSocket, telemetry: WebSocketTelemetry): void {
-  webSocket.on('close', (code) => telemetry.webSocketClosed(code));
+function count(webSocket: WebSocket, connection: WebSocketConnection, telemetry: WebSocketTelemetry): void {
+  webSocket.on('close', (code) => telemetry.webSocketClosed(connection.closedWith ?? code));
   webSocket.on('error', (error) => {
     if ('code' in error && typeof error.code === 'string') telemetry.webSocketFailed(error.code);
   });

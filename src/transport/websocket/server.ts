@@ -27,7 +27,7 @@ export interface WebSocketServerOptions {
   /** Who was let in by `verifyClient`, and as whom it is served. */
   readonly admitted: (request: IncomingMessage) => Admitted;
   /** The subprotocol that is answered, of those offered. Never throws. */
-  readonly selectProtocol: (offered: ReadonlySet<string>, request: IncomingMessage) => string | false;
+  readonly selectProtocol: (request: IncomingMessage) => string | false;
   /** A request that is no valid handshake (RFC 6455 §4.2.1): to be answered, and its socket ended. */
   readonly onBadHandshake: (socket: Duplex, message: string) => void;
 }
@@ -110,6 +110,6 @@ function toServerOptions(options: WebSocketServerOptions): ServerOptions & { clo
     },
     // Only ever told yes: its own refusal has a second Content-Type, and a reset can overtake it.
     verifyClient: (info, done) => verifyClient(info.req, () => done(true)),
-    handleProtocols: (offered, request) => selectProtocol(offered, request),
+    handleProtocols: (_offered, request) => selectProtocol(request),
   };
 }
