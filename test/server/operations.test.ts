@@ -4,7 +4,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn, eventually, parseMetrics } from '../support/app.js';
 import { peer } from '../support/peer.js';
-import { closeFrame, frame, handshake, rawConnect } from '../support/raw-socket.js';
+import { closeFrame, frame, handshake, OPCODES, rawConnect } from '../support/raw-socket.js';
 import { isProblem, ours, upgraded } from './scene.js';
 
 /** A plain request on a raw socket: the path arrives as it is written here. */
@@ -186,6 +186,35 @@ t.test('metrics / something happens → its metric moves, by what it says', asyn
     (await on.metric('earshot_sent_bytes_total', websocket)) >= sent + 10_000,
     'what is gone is not forgotten',
   );
+});
+
+t.test('metrics / a peer that does not answer our close → counted by our code', async (t) => {
+  const on = await appOn(t);
+  const raw = await rawConnect(t, on.port);
+  await raw.send(ours());
+  await raw.response();
+  await raw.send(frame({ opcode: OPCODES.binary, payload: 'x' }));
+  await raw.closed;
+  await on.metricReaches(1, 'earshot_closes_total', { code: '1003' });
+  t.equal(await on.metric('earshot_closes_total', { code: '1006' }), 0);
+});
+
+t.test('commands over HTTP / more than their rate → rate_limited, each by itself', async (t) => {
+  const { url } = await appOn(t, { limits: { commandsPerSecond: 0.001, commandBurst: 3 } });
+  const command = '{"type":"presence","id":1,"channel":"a"}';
+  const headers = { 'content-type': 'application/json' };
+  const body = `[${Array(5).fill(command).join(',')}]`;
+  const answers = await (await fetch(`${url}/v1/commands`, { method: 'POST', headers, body })).json();
+  const codes = answers.map(({ type, code }: { type: string; code?: string }) => code ?? type);
+  t.strictSame(codes, ['presence', 'presence', 'presence', 'rate_limited', 'rate_limited']);
+});
+
+t.test('commands over HTTP / a caller who may not connect → 401 before the body is looked at', async (t) => {
+  const { url } = await appOn(t, { dev: false, token: { secret: 'a secret of thirty-two bytes or more' } });
+  for (const body of ['not json', '[]']) {
+    const headers = { 'content-type': 'application/json' };
+    t.equal((await fetch(`${url}/v1/commands`, { method: 'POST', headers, body })).status, 401);
+  }
 });
 
 t.test('GET /ws without the upgrade → 426 with a hint about the proxy', async (t) => {

@@ -23,6 +23,12 @@ async function listening(t: Teardown, app: FastifyInstance): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port);
 }
 
+function portOf(app: FastifyInstance): number {
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
 async function listeningServer(t: Teardown, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -345,6 +351,58 @@ t.test('close / an upgrade that comes while it drains → 503 in words', async (
   drained();
   await closing;
 });
+
+for (const [what, bytes] of Object.entries({
+  'has never sent a byte': '',
+  'has sent half a header': 'GET /livez HTTP/1.1\r\nHost:',
+})) {
+  t.test(`close / a connection that ${what} → is cut, and does not hold it up`, async (t) => {
+    const app = fastify();
+    await app.register(earshot, { dev: true, drainTimeoutMs: 600_000 });
+    const raw = await rawConnect(t, await listening(t, app));
+    const [connected] = await Promise.all([once(app.server, 'connection'), rawConnect(t, portOf(app))]);
+    t.ok(connected);
+    await raw.send(bytes);
+    await app.close();
+    await raw.closed;
+  });
+}
+
+t.test('close / a request that is being answered → is answered first', async (t) => {
+  const app = fastify();
+  await app.register(earshot, { dev: true });
+  let asked = () => {};
+  let answer = (_text: string) => {};
+  const begun = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  app.get('/slow', () => {
+    asked();
+    return new Promise<string>((resolve) => {
+      answer = resolve;
+    });
+  });
+  const port = await listening(t, app);
+  const response = fetch(`http://127.0.0.1:${port}/slow`);
+  await begun;
+  const closed = app.close();
+  answer('at last');
+  t.equal(await (await response).text(), 'at last');
+  await closed;
+});
+
+t.test(
+  'prefix / of the scope that it is registered in → counts for the WebSocket as for the routes',
+  async (t) => {
+    const app = fastify();
+    await app.register(async (scope) => scope.register(earshot, { dev: true, prefix: '/rt' }), {
+      prefix: '/api',
+    });
+    const port = await listening(t, app);
+    t.equal((await fetch(`http://127.0.0.1:${port}/api/rt/livez`)).status, 200);
+    await works(t, `ws://127.0.0.1:${port}/api/rt/ws`);
+  },
+);
 
 t.test('close / twice, and drain before it → one end', async (t) => {
   const app = fastify();

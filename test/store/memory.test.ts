@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
 import type { MemoryStoreOptions } from '../../src/store/memory.js';
@@ -113,6 +115,21 @@ t.test(
     t.equal((await read('b')).length, 3, 'there is room again');
   },
 );
+
+t.test('memory / a small message cut out of a large frame → does not keep the frame', async (t) => {
+  const { store } = desk();
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let each = 0; each < 1000; each++) {
+    const frame = `${' '.repeat(60_000)}"a message of some length ${each}"`;
+    await store.append('a', message(frame.slice(60_000)));
+  }
+  collect();
+  const grownBytes = process.memoryUsage().heapUsed - before;
+  t.ok(grownBytes < 5_000_000, `${grownBytes} bytes for a thousand short messages`);
+});
 
 t.test('sweep / an empty channel that nobody uses → loses its identity after a while', async (t) => {
   const { store, clock } = desk({ identityMs: 1000, maxChannels: 5 });
