@@ -221,7 +221,7 @@ export class Client<Channels extends object = Record<string, unknown>> {
     this.#session = { session, name, user, limits, pingIntervalMs };
     this.#feeds.connected(limits);
     this.#publisher.connected(limits);
-    this.#calls.connected();
+    this.#calls.connected(limits);
     this.#events.emit('welcome', this.#session);
   }
 

@@ -3,6 +3,7 @@ import t from 'tap';
 import { connect as connectInBrowser } from '../../src/client/browser.js';
 import { connect as connectInNode } from '../../src/client/node.js';
 import type { StateInfo } from '../../src/client/options.js';
+import { settingsOf } from '../../src/client/options.js';
 import { bearerProtocol } from '../../src/client/parts/credentials.js';
 import { FakeSocket, fakeClient, settle } from '../support/fake-socket.js';
 
@@ -367,6 +368,42 @@ t.test('a call / its time is over, or its signal says so → rejects and leaves 
   await answered;
   t.same(getEventListeners(signal, 'abort'), []);
   t.equal(clock.pending, 1, 'only the watch over the connection');
+});
+
+t.test('a call / larger than a frame → refused here, for the server would end the session', async (t) => {
+  const { client, connect } = fakeClient();
+  const socket = await connect();
+  await t.rejects(client.publish('a', 'x'.repeat(70_000), { once: false }), { code: 'too_large' });
+  await t.rejects(client.history('x'.repeat(70_000)), { code: 'too_large' });
+  t.same([socket.of('publish'), socket.of('history')], [[], []]);
+  client.close();
+});
+
+t.test('session url / beside the WebSocket, whatever its address', async (t) => {
+  const of = (url: string) => settingsOf(url, {}, FakeSocket).sessionUrl;
+  t.equal(of('wss://app.example'), 'https://app.example/v1/session');
+  t.equal(of('ws://127.0.0.1:8080/ws'), 'http://127.0.0.1:8080/v1/session');
+  t.equal(of('wss://app.example/rt/ws?x=/y'), 'https://app.example/rt/v1/session');
+  t.equal(of('no address'), '');
+});
+
+t.test('token / a reconnect while it is fetched → the earlier one does not come in its place', async (t) => {
+  const gives: ((token: string) => void)[] = [];
+  const { client, sockets } = fakeClient({ token: () => new Promise<string>((give) => gives.push(give)) });
+  client.reconnect();
+  await settle();
+  gives[1]?.('newer');
+  gives[0]?.('older');
+  await settle();
+  t.same(sockets.at(-1)?.protocols, ['earshot.v1.json', bearerProtocol('newer')]);
+  sockets.at(-1)?.welcome();
+  sockets.at(-1)?.cut();
+  client.wake();
+  await settle();
+  gives[2]?.('newest');
+  await settle();
+  t.same(sockets.at(-1)?.protocols[1] === bearerProtocol('older'), false);
+  client.close();
 });
 
 t.test('a call / 1,000 wait already → overflow', async (t) => {

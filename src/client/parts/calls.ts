@@ -1,8 +1,10 @@
+import type { SessionLimits } from '../../protocol/pushes.js';
 import type { Reply } from '../../protocol/replies.js';
 import { EarshotError, errorOf } from '../errors.js';
 import type { CallOptions, Clock } from '../options.js';
 import { Pledge } from './pledge.js';
 import type { Requests } from './requests.js';
+import { fits } from './size.js';
 
 export type ReplyOf<K extends Reply['type']> = Extract<Reply, { type: K }>;
 
@@ -20,6 +22,7 @@ export class Calls {
   readonly #requests: Requests;
   readonly #calls = new Set<Call>();
   #connected = false;
+  #maxFrameBytes = Infinity;
 
   constructor(clock: Clock, requests: Requests) {
     this.#clock = clock;
@@ -44,8 +47,9 @@ export class Calls {
     return pledge.promise as Promise<ReplyOf<K>>; // each command has one type of reply
   }
 
-  connected(): void {
+  connected({ maxFrameBytes }: SessionLimits): void {
     this.#connected = true;
+    this.#maxFrameBytes = maxFrameBytes;
     for (const call of this.#calls) this.#send(call);
   }
 
@@ -67,7 +71,14 @@ export class Calls {
     this.#calls.clear();
   }
 
+  /** A frame that is too large would cost the whole connection, for good. */
   #send(call: Call): void {
+    if (!fits(call.write(Number.MAX_SAFE_INTEGER), this.#maxFrameBytes)) {
+      this.#calls.delete(call);
+      const message = `the command does not fit into a frame of ${this.#maxFrameBytes} bytes`;
+      call.pledge.reject(new EarshotError('too_large', message));
+      return;
+    }
     call.sent = true;
     this.#requests.send(call.write, (answer) => {
       if (answer === undefined) return; // dropped() sees to it

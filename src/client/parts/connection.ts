@@ -122,7 +122,7 @@ export class Connection {
 
   async #authorize(fresh: boolean, attempt: AbortController): Promise<void> {
     try {
-      await this.#credentials.prepare(fresh);
+      await this.#credentials.prepare(fresh, attempt.signal);
       if (!attempt.signal.aborted) this.dispatch({ type: 'token' });
     } catch (cause) {
       if (attempt.signal.aborted) return;

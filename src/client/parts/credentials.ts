@@ -20,9 +20,11 @@ export class Credentials {
     return typeof this.#source === 'function';
   }
 
-  /** Has a token ready for the next attempt. Rejects with whatever the token function throws. */
-  async prepare(fresh: boolean): Promise<void> {
-    if (fresh || !this.#good) this.#token = await this.fresh();
+  /** Has a token ready for an attempt, if that still is the one. Rejects with whatever the token function throws. */
+  async prepare(fresh: boolean, attempt: AbortSignal): Promise<void> {
+    if (!fresh && this.#good) return;
+    const token = await this.fresh();
+    if (!attempt.aborted) this.#token = token;
   }
 
   /** A token from its source. */

@@ -5,13 +5,10 @@ import { EarshotError, errorOf } from '../errors.js';
 import type { Clock, PublishResult } from '../options.js';
 import type { Pledge } from './pledge.js';
 import type { Answer, Requests } from './requests.js';
+import { fits } from './size.js';
 
 /** How many messages of a lane are under way at once: enough for throughput, few enough to repeat. */
 const WINDOW = 32;
-
-/** What UTF-8 makes of one unit of a string, and what comes around the data, at most. */
-const MAX_BYTES_A_CHAR = 3;
-const MAX_ENVELOPE_BYTES = 1000;
 
 /** What all the lanes of a client share. */
 export interface LaneHost extends Clock, BackoffBounds {
@@ -92,7 +89,7 @@ export class Lane {
 
   #send(item: Item, maxFrameBytes: number): void {
     const write = (id: number) => this.#write(item, id);
-    if (item.seq === undefined && this.#isTooLong(item, maxFrameBytes)) {
+    if (item.seq === undefined && !fits(write(Number.MAX_SAFE_INTEGER), maxFrameBytes)) {
       this.#remove(item);
       const message = `the message does not fit into a frame of ${maxFrameBytes} bytes`;
       item.pledge.reject(new EarshotError('too_large', message));
@@ -102,12 +99,6 @@ export class Lane {
     item.commandId = this.#host.requests.send(write, (answer, id) => {
       if (answer !== undefined && item.commandId === id) this.#answered(item, answer);
     });
-  }
-
-  /** Most messages are too short to need counting. */
-  #isTooLong(item: Item, maxFrameBytes: number): boolean {
-    if (item.dataText.length * MAX_BYTES_A_CHAR + MAX_ENVELOPE_BYTES <= maxFrameBytes) return false;
-    return new TextEncoder().encode(this.#write(item, Number.MAX_SAFE_INTEGER)).length > maxFrameBytes;
   }
 
   #write({ dataText, seq = this.#nextSeq }: Item, id: number): string {
