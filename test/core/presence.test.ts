@@ -187,6 +187,25 @@ t.test('plain / a fault of ours → 1011, logged once', async (t) => {
   t.same(rig.held(), NOTHING_HELD);
 });
 
+t.test('plain / a text that grows too large as JSON → is told so, and nothing is published', async (t) => {
+  const rig = new Rig({ limits: { maxFrameBytes: 100 } });
+  const ann = await rig.plain('a');
+  await ann.say('\u0001'.repeat(50));
+  t.match(ann.lines().at(-1), /^Error too_large: /);
+  t.equal(ann.lines().length, 2, 'Welcome, and that');
+});
+
+t.test('plain / retention passes it by → is told of the gap', async (t) => {
+  const rig = new Rig({ retention: { messages: 2 }, limits: { maxQueuedBytes: 1000 } });
+  const ann = await rig.plain('a');
+  ann.carrier.fill();
+  await rig.append('a', 1, 2, 3, 4, 5);
+  await rig.settle();
+  ann.carrier.drain();
+  await rig.settle();
+  t.match(ann.lines().slice(1), [/^Error gap: /, /-> 4$/, /-> 5$/]);
+});
+
 t.test('plain / its channel is deleted or closed → is told that nothing more will come', async (t) => {
   const rig = new Rig();
   const [ann, bob] = [await rig.plain('a', 'ann'), await rig.plain('b', 'bob')];

@@ -77,7 +77,7 @@ t.test(
     await send(raw, { type: 'subscribe', id: 1, channel: 'a' });
     await said(raw, 'subscribed');
     raw.socket.pause();
-    const gone = on.metricReaches(1, 'earshot_closes_total', { code: '1006' });
+    const gone = on.metricReaches(1, 'earshot_closes_total', { code: '4408' });
     for (let n = 0; n < 200; n++) await on.app.earshot.publish('a', 'x'.repeat(100_000));
     await gone;
     t.equal(on.app.earshot.sessions.count, 0);
