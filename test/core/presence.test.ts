@@ -49,6 +49,19 @@ t.test('joined and left / → told to those that asked for it, with the cause', 
   t.same(other.of('joined').concat(other.of('joined')), []);
 });
 
+t.test(
+  'left / all of a large channel drain → told of the last 200 only, so that the drain ends',
+  async (t) => {
+    const rig = new Rig();
+    const peers = range(1, 300).map((each) => rig.peer(`peer ${each}`));
+    for (const peer of peers) await peer.subscribe('a', undefined, true);
+    const last = peers.at(-1);
+    for (const peer of peers) peer.session.end({ close: 'drain', code: 'draining', cause: 'drain' });
+    t.equal(last?.of('left').length, 199);
+    t.same(rig.held(), NOTHING_HELD);
+  },
+);
+
 t.test('left / the channel is deleted → nobody is left to be told', async (t) => {
   const rig = new Rig();
   const [ann, bob] = [rig.peer('ann'), rig.peer('bob')];

@@ -209,6 +209,24 @@ t.test('commands over HTTP / more than their rate → rate_limited, each by itse
   t.strictSame(codes, ['presence', 'presence', 'presence', 'rate_limited', 'rate_limited']);
 });
 
+t.test(
+  'commands over HTTP / answers that are too long together → the rest is told to ask again',
+  async (t) => {
+    const { app, url } = await appOn(t);
+    for (let each = 0; each < 4; each++) await app.earshot.publish('a', 'x'.repeat(60_000));
+    const command = '{"type":"history","id":1,"channel":"a"}';
+    const headers = { 'content-type': 'application/json' };
+    const body = `[${Array(64).fill(command).join(',')}]`;
+    const response = await fetch(`${url}/v1/commands`, { method: 'POST', headers, body });
+    const text = await response.text();
+    t.ok(text.length < 1.5 * 1024 * 1024, `${text.length} characters`);
+    const answers: { type: string; code?: string }[] = JSON.parse(text);
+    t.equal(answers.length, 64);
+    t.match(answers[0], { type: 'history' });
+    t.match(answers[63], { type: 'error', code: 'too_large' });
+  },
+);
+
 t.test('commands over HTTP / a caller who may not connect → 401 before the body is looked at', async (t) => {
   const { url } = await appOn(t, { dev: false, token: { secret: 'a secret of thirty-two bytes or more' } });
   for (const body of ['not json', '[]']) {
