@@ -1,4 +1,4 @@
-export type { Action, Caller, Identity, Policy } from './core/policy.js';
+export type { Action, Caller, Identity } from './core/policy/policy.js';
 export type { ErrorCode } from './protocol/codes.js';
 export type { Producer } from './protocol/commands.js';
 export type { Position, Start } from './protocol/offset.js';
@@ -9,8 +9,16 @@ export type { AppOptions } from './server/app.js';
 export { createApp } from './server/app.js';
 export type { SessionInfo, SessionRegistry } from './server/earshot.js';
 export { Earshot } from './server/earshot.js';
-export type { EarshotOptions, HandleProtocols, UpgradeInfo, VerifyClient } from './server/options.js';
-export { OptionsError } from './server/options.js';
+export type {
+  ConnectEvent,
+  ConnectIdentity,
+  HandleProtocols,
+  Hooks,
+  UpgradeInfo,
+  VerifyClient,
+} from './server/options/hooks.js';
+export type { EarshotOptions } from './server/options/options.js';
+export { OptionsError } from './server/options/options.js';
 export { earshot, earshot as default } from './server/plugin.js';
 export type { MemoryStoreOptions } from './store/memory.js';
 export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';

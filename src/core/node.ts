@@ -7,7 +7,7 @@ import { Hub } from './fanout/hub.js';
 import { Presence } from './fanout/presence.js';
 import type { Subscription } from './fanout/subscription.js';
 import type { Limits } from './limits.js';
-import type { Identity, Policy } from './policy.js';
+import type { Identity, Policy } from './policy/policy.js';
 import type { Job, Release } from './session/inbox.js';
 import type { LivenessTimes } from './session/liveness.js';
 import { Rates } from './session/rates.js';

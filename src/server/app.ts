@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import fastify from 'fastify';
 import { borrowRequests } from './http/borrowed.js';
 import { problem } from './http/problem.js';
-import type { EarshotOptions } from './options.js';
+import type { EarshotOptions } from './options/options.js';
 import { earshot } from './plugin.js';
 
 /** How the application of our own is made. */

@@ -1,6 +1,6 @@
-import { matchesPattern } from '../core/pattern.js';
+import { concerns, parsePattern } from '../core/policy/pattern.js';
 import type { WebSocketServerOptions } from '../transport/websocket/server.js';
-import type { ResolvedOptions } from './options.js';
+import type { ResolvedOptions } from './options/options.js';
 
 const DEFAULTS = { threshold: 1024, level: 1 };
 
@@ -9,9 +9,10 @@ export function compressionOf({
   perMessageDeflate,
   compress,
 }: ResolvedOptions): Pick<WebSocketServerOptions, 'perMessageDeflate' | 'compresses'> {
+  const patterns = compress.map(parsePattern);
   const asked = perMessageDeflate === true ? DEFAULTS : perMessageDeflate;
   return {
     perMessageDeflate: asked === false ? undefined : asked,
-    compresses: (channel) => compress.some((pattern) => matchesPattern(pattern, channel)),
+    compresses: (channel) => patterns.some((pattern) => pattern !== undefined && concerns(pattern, channel)),
   };
 }

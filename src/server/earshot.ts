@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { EarshotNode } from '../core/node.js';
-import type { Identity } from '../core/policy.js';
-import { openPolicy, userPolicy } from '../core/policy.js';
+import type { Identity } from '../core/policy/policy.js';
 import { request } from '../core/session/request.js';
 import type { Session } from '../core/session/session.js';
 import type { LogError } from '../core/telemetry.js';
@@ -17,8 +16,9 @@ import { WebSocketEndpoint } from './endpoint.js';
 import { EventLoopMonitor } from './event-loop.js';
 import { takeUpgrades } from './http/upgrades.js';
 import { Metrics } from './metrics.js';
-import type { EarshotOptions, ResolvedOptions } from './options.js';
-import { resolveOptions } from './options.js';
+import type { EarshotOptions, ResolvedOptions } from './options/options.js';
+import { resolveOptions } from './options/options.js';
+import { policyFrom } from './policy/policy.js';
 
 const RECONNECTS_PER_SECOND = 200;
 
@@ -74,7 +74,7 @@ export class Earshot {
     const authenticate = tokenChecker(options.token);
     this.#node = new EarshotNode({
       store: this.store,
-      policy: options.policy ?? (options.dev ? openPolicy : userPolicy),
+      policy: policyFrom(options),
       limits: options.limits,
       times: options,
       telemetry: this.metrics,

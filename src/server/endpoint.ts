@@ -11,7 +11,7 @@ import { compressionOf } from './compression.js';
 import type { Problem } from './http/problem.js';
 import { answerSocket, problem, problemOf } from './http/problem.js';
 import type { Metrics } from './metrics.js';
-import type { ResolvedOptions } from './options.js';
+import type { ResolvedOptions } from './options/options.js';
 
 export interface EndpointParts {
   readonly options: ResolvedOptions;

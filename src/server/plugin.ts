@@ -6,7 +6,7 @@ import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
 import { problem, problemOf } from './http/problem.js';
-import type { EarshotOptions } from './options.js';
+import type { EarshotOptions } from './options/options.js';
 import { commandsRoute } from './routes/commands.js';
 import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';

@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { createApp } from './app.js';
-import { OptionsError } from './options.js';
+import { OptionsError } from './options/options.js';
 import type { Settings } from './settings.js';
 
 /** After the drain, for what then still has to end. */
@@ -38,7 +38,7 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
       'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
     );
   }
-  if (token !== undefined && Buffer.byteLength(token.secret) < WEAK_SECRET_BYTES) {
+  if ([token?.secret ?? []].flat().some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
     app.log.warn(`the token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import type { EarshotOptions } from './options.js';
-import { OptionsError } from './options.js';
+import type { EarshotOptions } from './options/options.js';
+import { OptionsError } from './options/options.js';
 
 /** What the command line gives; undefined where it says nothing. */
 export interface Flags {

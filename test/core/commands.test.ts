@@ -1,12 +1,13 @@
 import t from 'tap';
 import { MAX_PAGE_BYTES } from '../../src/core/limits.js';
-import type { Action, Policy } from '../../src/core/policy.js';
-import { userPolicy } from '../../src/core/policy.js';
+import type { Action, Caller } from '../../src/core/policy/policy.js';
+import { PolicyTable } from '../../src/core/policy/table.js';
 import { request } from '../../src/core/session/request.js';
 import { Refused } from '../../src/protocol/refused.js';
 import type { RigOptions } from '../support/core.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
 import { SlowStore } from '../support/fake-stores.js';
+import { ruleOf } from '../support/policy.js';
 
 /** A rig whose store can be held up. */
 function slow(options: RigOptions = {}) {
@@ -22,17 +23,16 @@ function slow(options: RigOptions = {}) {
   return { rig, store };
 }
 
-/** A policy whose verdicts wait until they are given. */
-function heldPolicy() {
+/** A host whose verdicts wait until they are given. */
+function heldVerdicts() {
   const waiting: {
     readonly action: Action;
     readonly channel: string;
     readonly say: (may: boolean) => void;
   }[] = [];
-  const policy: Policy = {
-    may: (_caller, action, channel) => new Promise((say) => waiting.push({ action, channel, say })),
-  };
-  return { policy, waiting };
+  const authorize = (_caller: Caller, action: Action, channel: string) =>
+    new Promise<boolean>((say) => waiting.push({ action, channel, say }));
+  return { authorize, waiting };
 }
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
@@ -107,8 +107,8 @@ t.test('session / ends while a subscribe is in flight → nothing is held', asyn
 });
 
 t.test('session / ends while its policy thinks → what it wanted is not done', async (t) => {
-  const { policy, waiting } = heldPolicy();
-  const rig = new Rig({ policy });
+  const { authorize, waiting } = heldVerdicts();
+  const rig = new Rig({ authorize });
   const ann = rig.peer();
   ann.send({ type: 'subscribe', channel: 'a' });
   ann.send({ type: 'publish', channel: 'a', data: 1 });
@@ -186,7 +186,7 @@ t.test(
 );
 
 t.test('policy / throws, rejects, or says something else than true → refused', async (t) => {
-  const verdicts: Policy['may'][] = [
+  const verdicts: (() => boolean | Promise<boolean>)[] = [
     () => {
       throw new Error('a bug in the policy');
     },
@@ -194,7 +194,7 @@ t.test('policy / throws, rejects, or says something else than true → refused',
     () => Promise.resolve('yes' as unknown as boolean), // as a policy in JavaScript might
   ];
   let verdict = 0;
-  const rig = new Rig({ policy: { may: (...asked) => verdicts[verdict]?.(...asked) ?? false } });
+  const rig = new Rig({ authorize: (...asked) => verdicts[verdict]?.(...asked) ?? false });
   const ann = rig.peer();
   const ask = () => ann.ask({ type: 'publish', channel: 'a', data: 1 });
   t.match(await ask(), { code: 'internal' });
@@ -216,13 +216,11 @@ t.test('policy / throws, rejects, or says something else than true → refused',
 
 t.test('policy / each command → is asked about, with who, what and where', async (t) => {
   const asked: unknown[] = [];
-  const policy: Policy = {
-    may: ({ user, name }, action, channel) => {
-      asked.push([user, name, action, channel]);
-      return channel !== 'secret';
-    },
+  const authorize = ({ user, name }: Caller, action: Action, channel: string) => {
+    asked.push([user, name, action, channel]);
+    return channel !== 'secret';
   };
-  const rig = new Rig({ policy });
+  const rig = new Rig({ authorize });
   const ann = rig.peer('Ann', { user: 'u1' });
   await ann.subscribe('a', undefined, true);
   await ann.publish('a', 1);
@@ -238,15 +236,15 @@ t.test('policy / each command → is asked about, with who, what and where', asy
   t.equal(rig.node.hub.channels, 1);
 });
 
-t.test('policy / userPolicy → who has a user may', async (t) => {
-  const rig = new Rig({ policy: userPolicy });
+t.test('policy / a rule for the authenticated → who has a user may', async (t) => {
+  const rig = new Rig({ policy: new PolicyTable([ruleOf('**')]) });
   t.match(await rig.peer().ask({ type: 'publish', channel: 'a', data: 1 }), { code: 'forbidden' });
   await rig.peer('ann', { user: 'ann' }).publish('a', 1);
 });
 
 t.test('publish / many across a slow policy → stored in the order they were sent', async (t) => {
-  const { policy, waiting } = heldPolicy();
-  const rig = new Rig({ policy });
+  const { authorize, waiting } = heldVerdicts();
+  const rig = new Rig({ authorize });
   const ann = rig.peer();
   for (const each of range(1, 5)) ann.send({ type: 'publish', channel: 'a', data: each });
   ann.send({ type: 'publish', channel: 'b', data: 'elsewhere' });

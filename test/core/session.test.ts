@@ -1,6 +1,6 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
-import { matchesPattern } from '../../src/core/pattern.js';
+import { concerns, parsePattern } from '../../src/core/policy/pattern.js';
 import { Liveness } from '../../src/core/session/liveness.js';
 import { RateLimit } from '../../src/core/session/rate.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
@@ -372,7 +372,10 @@ t.test('patterns / the table', async (t) => {
     ['a/*/**', 'a', false],
     ['a/*/**', 'a/b', true],
     ['a*', 'ab', false],
+    ['a/{sub}', 'a/b', true],
   ] as const;
-  for (const [pattern, channel, matches] of cases)
-    t.equal(matchesPattern(pattern, channel), matches, `${pattern} and ${channel}`);
+  for (const [text, channel, matches] of cases) {
+    const pattern = parsePattern(text);
+    t.equal(pattern !== undefined && concerns(pattern, channel), matches, `${text} and ${channel}`);
+  }
 });

@@ -4,7 +4,7 @@ import t from 'tap';
 import * as z from 'zod';
 import { createApp } from '../../src/index.js';
 import { CLOSE_MEANINGS, CLOSES, ERRORS } from '../../src/protocol/codes.js';
-import { optionsSchema } from '../../src/server/options.js';
+import { optionsSchema } from '../../src/server/options/options.js';
 import type { OptionSchema } from '../support/documents.js';
 import {
   closesTable,

@@ -3,7 +3,7 @@ import type { JWTPayload } from 'jose';
 import { generateKeyPair, SignJWT } from 'jose';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { EarshotOptions } from '../../src/server/options.js';
+import type { EarshotOptions } from '../../src/server/options/options.js';
 import { peer, plainPeer } from '../support/peer.js';
 import type { HandshakeInit, RawResponse } from '../support/raw-socket.js';
 import { handshake, rawConnect } from '../support/raw-socket.js';
@@ -228,7 +228,7 @@ t.test('policy / it throws → internal, logged, and the session goes on', async
   const { stream, text } = sink();
   const on = await scene(
     t,
-    { policy: { may: () => Promise.reject(new Error('the policy is broken')) } },
+    { hooks: { authorize: () => Promise.reject(new Error('the policy is broken')) } },
     { app: { logger: { level: 'error', stream } } },
   );
   t.match(await on.bystander.call({ type: 'subscribe', channel: 'a' }), {
@@ -257,7 +257,7 @@ t.test('limits / the server is full → 503, for how many there were at once', a
 });
 
 t.test('limits / one address has too many → 429, until one of them is gone', async (t) => {
-  const on = await scene(t, { limits: { maxSessionsPerAddress: 2 } });
+  const on = await scene(t, { limits: { perAddress: { maxSessions: 2 } } });
   const second = await peer(t, on.wsUrl);
   const { headers } = await refused(t, on, ours(), { status: 429, code: 'too_many' });
   t.match(headers['retry-after'], /^\d+$/);

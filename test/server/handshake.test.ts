@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
-import type { VerifyClient } from '../../src/server/options.js';
+import type { VerifyClient } from '../../src/server/options/hooks.js';
 import { appOn } from '../support/app.js';
 import { peer } from '../support/peer.js';
 import type { HandshakeInit } from '../support/raw-socket.js';

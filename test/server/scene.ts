@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import type { AppOptions } from '../../src/server/app.js';
-import type { EarshotOptions } from '../../src/server/options.js';
+import type { EarshotOptions } from '../../src/server/options/options.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn } from '../support/app.js';
 import type { Peer, PeerOptions } from '../support/peer.js';

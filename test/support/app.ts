@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppOptions } from '../../src/server/app.js';
 import { createApp } from '../../src/server/app.js';
-import type { EarshotOptions } from '../../src/server/options.js';
+import type { EarshotOptions } from '../../src/server/options/options.js';
 import type { Teardown } from './spawn.js';
 
 export type Labels = Readonly<Record<string, string>>;

@@ -2,8 +2,8 @@ import type { Encoding } from '../../src/core/carrier.js';
 import type { Limits } from '../../src/core/limits.js';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
 import { EarshotNode } from '../../src/core/node.js';
-import type { Identity, Policy } from '../../src/core/policy.js';
-import { openPolicy } from '../../src/core/policy.js';
+import type { Action, Caller, Identity } from '../../src/core/policy/policy.js';
+import type { PolicyTable } from '../../src/core/policy/table.js';
 import type { LivenessTimes } from '../../src/core/session/liveness.js';
 import { beginPlain, receivePlain } from '../../src/core/session/plain.js';
 import { receiveEnvelope } from '../../src/core/session/receive.js';
@@ -18,6 +18,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import type { Retention, Store } from '../../src/store/store.js';
 import { jsonEncoding, plainEncoding } from '../../src/transport/websocket/encodings.js';
 import { FakeCarrier } from './fake-carrier.js';
+import { openPolicy, ruleOf } from './policy.js';
 
 export const KEEP_ALL: Retention = { messages: 1e9, ageMs: 1e12, bytes: 1e12 };
 
@@ -28,7 +29,10 @@ const MAX_TURNS = 20_000;
 export interface RigOptions {
   readonly store?: (rig: { readonly now: () => number }) => Store;
   readonly retention?: Partial<Retention>;
-  readonly policy?: Policy;
+  /** The table of rules; open to anybody unless said otherwise. */
+  readonly policy?: PolicyTable;
+  /** The host's verdict, before the table is asked. */
+  readonly authorize?: (caller: Caller, action: Action, channel: string) => boolean | Promise<boolean>;
   readonly limits?: Partial<Limits>;
   readonly tokens?: Readonly<Record<string, Identity>>;
 }
@@ -54,7 +58,10 @@ export class Rig {
     this.store = options.store?.({ now }) ?? memoryStore({ now, ...options.retention });
     this.node = new EarshotNode({
       store: this.store,
-      policy: options.policy ?? openPolicy,
+      policy:
+        options.authorize === undefined
+          ? (options.policy ?? openPolicy)
+          : { may: options.authorize, rule: () => ruleOf('**') },
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       times: TIMES,
       telemetry: this.telemetry,

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { EarshotOptions } from '../../src/server/options.js';
+import type { EarshotOptions } from '../../src/server/options/options.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn } from '../support/app.js';
 import { peer, plainPeer } from '../support/peer.js';

@@ -1,5 +1,5 @@
 import { Refused } from '../../protocol/refused.js';
-import type { Action, Caller, Policy } from '../policy.js';
+import type { Action, Caller, Policy } from '../policy/policy.js';
 
 /** Throws `forbidden` unless policy lets the caller do this. */
 export async function authorize(

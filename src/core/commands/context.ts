@@ -3,7 +3,7 @@ import type { Store } from '../../store/store.js';
 import type { Hub } from '../fanout/hub.js';
 import type { Presence } from '../fanout/presence.js';
 import type { Limits } from '../limits.js';
-import type { Identity, Policy } from '../policy.js';
+import type { Identity, Policy } from '../policy/policy.js';
 import type { LogError, Telemetry } from '../telemetry.js';
 
 /** The node, as its commands see it. */

@@ -3,7 +3,7 @@ import { decodeCommand } from '../../protocol/decode.js';
 import { errorPush } from '../../protocol/encode.js';
 import type { CommandContext, Requester } from '../commands/context.js';
 import { runRequest } from '../commands/run.js';
-import type { Identity } from '../policy.js';
+import type { Identity } from '../policy/policy.js';
 import type { LogError, Telemetry } from '../telemetry.js';
 import type { Rates } from './rates.js';
 

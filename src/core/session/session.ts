@@ -10,7 +10,7 @@ import { tellMissed } from '../fanout/presence.js';
 import type { Subscriber, Subscription } from '../fanout/subscription.js';
 import type { Limits } from '../limits.js';
 import { STRIKES, toldLimits } from '../limits.js';
-import type { Identity } from '../policy.js';
+import type { Identity } from '../policy/policy.js';
 import type { LogError, Telemetry } from '../telemetry.js';
 import type { Job, Release } from './inbox.js';
 import { Inbox } from './inbox.js';

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Identity } from '../../core/policy.js';
+import type { Identity } from '../../core/policy/policy.js';
 import { Refused } from '../../protocol/refused.js';
 import { BEARER_PREFIX, SUBPROTOCOL } from '../../protocol/version.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/options.js';
 import { within } from '../within.js';
 import type { Credentials } from './credentials.js';
 import { credentialsOf } from './credentials.js';
@@ -70,7 +70,8 @@ export class Admission {
 
   /** Throws where there is no room for one more. To be asked again after whatever takes time. */
   checkRoom(request: IncomingMessage): void {
-    const { maxSessions, maxSessionsPerAddress } = this.#options.limits;
+    const { maxSessions, perAddress } = this.#options.limits;
+    const maxSessionsPerAddress = perAddress.maxSessions;
     if (this.#occupancy.draining()) throw new Refused('draining', 'this server is about to end');
     if (this.#occupancy.sessions() >= maxSessions) throw new Refused('unavailable', 'this server is full');
     if (maxSessionsPerAddress === undefined) return;

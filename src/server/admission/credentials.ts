@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Refused } from '../../protocol/refused.js';
 import { BEARER_PREFIX } from '../../protocol/version.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/options.js';
 
 /** A token and how it came. */
 export interface Credentials {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { ErrorCode } from '../../protocol/codes.js';
 import { Refused } from '../../protocol/refused.js';
-import type { UpgradeInfo, VerifyClient } from '../options.js';
+import type { UpgradeInfo, VerifyClient } from '../options/hooks.js';
 
 /** The host's `verifyClient` said no, with a status of its own. */
 export class RefusedByHook extends Refused {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/options.js';
 
 /** The peer's address; IPv4 as IPv4, also where the socket is IPv6. */
 export function addressOf({ socket }: IncomingMessage): string {

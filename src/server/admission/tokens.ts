@@ -1,8 +1,8 @@
 import type { JWTPayload } from 'jose';
 import { errors, jwtVerify } from 'jose';
-import type { Identity } from '../../core/policy.js';
+import type { Identity } from '../../core/policy/policy.js';
 import { Refused } from '../../protocol/refused.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/options.js';
 
 const MAX_NAME_LENGTH = 128;
 const MAX_USER_LENGTH = 256;
@@ -23,8 +23,8 @@ export function tokenChecker(options: ResolvedOptions['token']): CheckToken {
       );
     };
   }
-  const key = new TextEncoder().encode(options.secret);
-  const rules = { algorithms: [options.algorithm], requiredClaims: ['exp', 'sub'] };
+  const key = new TextEncoder().encode([options.secret ?? ''].flat()[0]);
+  const rules = { algorithms: [...(options.algorithms ?? ['HS256'])], requiredClaims: ['exp', 'sub'] };
   return async (token) => {
     try {
       const { payload } = await jwtVerify(token, key, rules);

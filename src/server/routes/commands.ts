@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Identity } from '../../core/policy.js';
+import type { Identity } from '../../core/policy/policy.js';
 import { errorPush } from '../../protocol/encode.js';
 import { splitJsonArray } from '../../protocol/json-text.js';
 import { Refused } from '../../protocol/refused.js';

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isAllowedOrigin } from '../admission/origin.js';
-import type { ResolvedOptions } from '../options.js';
+import type { ResolvedOptions } from '../options/options.js';
 
 /** Cross-origin, exactly the pages that may connect may read an answer (Fetch, CORS protocol). */
 export function allowPage({ headers }: FastifyRequest, reply: FastifyReply, options: ResolvedOptions): void {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { Encoding } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
-import type { Identity } from '../../core/policy.js';
+import type { Identity } from '../../core/policy/policy.js';
 import { beginPlain, receivePlain } from '../../core/session/plain.js';
 import { receiveEnvelope } from '../../core/session/receive.js';
 import type { Session } from '../../core/session/session.js';

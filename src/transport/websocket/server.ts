@@ -4,7 +4,7 @@ import type { ServerOptions, WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import type { Encoding } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
-import type { Identity } from '../../core/policy.js';
+import type { Identity } from '../../core/policy/policy.js';
 import { SUBPROTOCOL } from '../../protocol/version.js';
 import { compressedEncoding, jsonEncoding, plainEncoding } from './encodings.js';
 import type { WebSocketTelemetry } from './serve.js';

@@ -1,76 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
-import { DEFAULT_LIMITS } from '../core/limits.js';
-import type { Policy } from '../core/policy.js';
-import { isChannel } from '../protocol/channel.js';
-import { DEFAULT_RETENTION } from '../store/memory.js';
-import type { Store } from '../store/store.js';
-
-const ms = z.int().min(1);
-const count = z.int().min(1);
-const channel = z.string().refine(isChannel, { error: 'not the name of a channel' });
-
-/** A function or an object that code hands over: a file or a flag can't. */
-function given<T>(kind: 'function' | 'object') {
-  return z.custom<T>((value) => typeof value === kind && value !== null, { error: `expected a ${kind}` });
-}
-
-const limits = z.strictObject({
-  maxFrameBytes: count
-    .default(DEFAULT_LIMITS.maxFrameBytes)
-    .describe('bytes of one frame that comes in (ws: maxPayload)'),
-  maxFragments: count.default(64).describe('fragments that one message may come in'),
-  maxDataDepth: count.default(DEFAULT_LIMITS.maxDataDepth).describe('levels that data may nest'),
-  maxSubscriptions: count.default(DEFAULT_LIMITS.maxSubscriptions).describe('subscriptions of one session'),
-  maxQueuedBytes: count
-    .min(64 * 1024, 'at least 65536: what a socket queues by itself')
-    .default(DEFAULT_LIMITS.maxQueuedBytes)
-    .describe('bytes queued to one connection before its subscriptions fall back to catching up'),
-  commandsPerSecond: z
-    .number()
-    .positive()
-    .default(DEFAULT_LIMITS.commandsPerSecond)
-    .describe('commands of one session, in the long run'),
-  commandBurst: count
-    .default(DEFAULT_LIMITS.commandBurst)
-    .describe('commands of one session at once, after a quiet while'),
-  historyPage: count
-    .max(1000)
-    .default(DEFAULT_LIMITS.historyPage)
-    .describe('messages that one history gives'),
-  maxSessions: count.default(50_000).describe('sessions on this node; one more is refused with 503'),
-  maxSessionsPerAddress: count
-    .optional()
-    .describe(
-      'sessions from one address; one more is refused with 429 (behind a proxy everyone is one address)',
-    ),
-  maxChannels: count.default(100_000).describe('channels in the memory store'),
-  maxStoreBytes: count
-    .default(256 * 1024 * 1024)
-    .describe(
-      'bytes of all channels in the memory store; where it is full, a channel gives up its own oldest messages',
-    ),
-});
-
-const token = z.strictObject({
-  secret: z
-    .string()
-    .min(1)
-    .describe('the shared secret that tokens are signed with; one of fewer than 32 bytes is warned of'),
-  algorithm: z
-    .enum(['HS256', 'HS384', 'HS512'])
-    .default('HS256')
-    .describe('the one algorithm that is accepted'),
-  cookie: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('the name of a cookie that may carry the token; the Origin must then be on the list'),
-  query: z
-    .boolean()
-    .default(false)
-    .describe('whether ?token= may carry the token; it ends up in the logs of proxies'),
-});
+import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
+import { DEFAULT_RETENTION } from '../../store/memory.js';
+import type { Store } from '../../store/store.js';
+import { channels } from './channels.js';
+import { channel, count, given, ms, perSecond, secretText } from './fields.js';
+import type { HandleProtocols, VerifyClient } from './hooks.js';
+import { hooks } from './hooks.js';
+import { limits } from './limits.js';
+import { token } from './token.js';
 
 const retention = z.strictObject({
   messages: z.int().min(0).default(DEFAULT_RETENTION.messages).describe('messages that a channel keeps'),
@@ -122,10 +59,28 @@ export const optionsSchema = z.strictObject({
     .describe(
       'the channel of clients that offer no subprotocol; false refuses them. Default: lobby in development, else false',
     ),
-  policy: given<Policy>('object')
+  channels,
+  hooks: hooks.prefault({}).describe('code of yours that has a say'),
+  hookTimeoutMs: ms.default(5000).describe('for one call of a hook; later is refused with `unavailable`'),
+  admin: z
+    .strictObject({
+      key: secretText('the key of the operator, sent as `Authorization: Bearer`').min(
+        16,
+        'at least 16 characters',
+      ),
+    })
     .optional()
-    .describe('who may do what on which channel; default: users anything, the anonymous nothing'),
-  store: given<Store>('object').optional().describe('where logs live; default: in memory'),
+    .describe('the HTTP API of the operator under /v1/admin/, and /openapi.json; without it there is none'),
+  trustProxy: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'the addresses of proxies whose X-Forwarded-For is believed: addresses, networks (10.0.0.0/8), loopback, linklocal, uniquelocal',
+    ),
+  store: given<Store>(
+    'object',
+    'where logs live; default: in memory. One that is handed in keeps to its own retention',
+  ),
   retention: retention.prefault({}).describe('how long a channel of the memory store is kept'),
   limits: limits.prefault({}).describe('every bound'),
   pingIntervalMs: ms.default(25_000).describe('between two pings of a connection'),
@@ -133,22 +88,26 @@ export const optionsSchema = z.strictObject({
   stallTimeoutMs: ms.default(120_000).describe('for a peer that reads nothing of what is queued'),
   closeTimeoutMs: ms.default(900).describe('until a close that the peer leaves unanswered is cut'),
   handshakeTimeoutMs: ms.default(10_000).describe('for the checks of one upgrade or request'),
-  drainTimeoutMs: ms.default(30_000).describe('for the whole end of the server'),
+  drainDelayMs: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('before the end begins: not ready any more, but serving, until proxies have noticed'),
+  drainTimeoutMs: ms.default(30_000).describe('for the whole end of the server, the delay included'),
+  reconnectsPerSecond: perSecond
+    .default(200)
+    .describe('sessions that are told to come back, per second of a drain'),
   maxEventLoopDelayMs: ms.default(500).describe('p99 of the last second above which the server is not ready'),
   perMessageDeflate: z
     .union([z.boolean(), perMessageDeflate])
     .default(false)
     .describe('compression of what is sent: a message once for all its readers'),
   compress: z
-    .array(z.string().min(1))
+    .array(z.string().refine((text) => parsePattern(text) !== undefined, { error: PATTERN_RULE }))
     .default(['**'])
     .describe('the channels whose messages it applies to: names, or patterns with * and **'),
-  verifyClient: given<VerifyClient>('function')
-    .optional()
-    .describe('one more say on who may connect, after ours'),
-  handleProtocols: given<HandleProtocols>('function')
-    .optional()
-    .describe('selects a subprotocol where none of ours was offered'),
+  verifyClient: given<VerifyClient>('function', 'one more say on who may connect, after ours'),
+  handleProtocols: given<HandleProtocols>('function', 'selects a subprotocol where none of ours was offered'),
   probes: z.boolean().default(true).describe('whether /livez, /readyz and /health are served'),
   metrics: z.boolean().default(true).describe('whether /metrics is served'),
   pages: z
@@ -161,30 +120,6 @@ export const optionsSchema = z.strictObject({
     .default('earshot')
     .describe('the name of the decorator on the Fastify instance'),
 });
-
-/** What a hook is told of an upgrade, as ws tells it. */
-export interface UpgradeInfo {
-  readonly origin: string | undefined;
-  readonly secure: boolean;
-  readonly req: IncomingMessage;
-}
-
-/**
- * ws's hook, asked after origin, subprotocol, token and limits have passed: with one argument it returns the
- * verdict, or a promise of it; with two it calls back. A throw, and no answer in time, are refusals.
- */
-export type VerifyClient =
-  | ((info: UpgradeInfo) => boolean | Promise<boolean>)
-  | ((info: UpgradeInfo, answer: (verified: boolean, status?: number, message?: string) => void) => void);
-
-/**
- * ws's hook: one of the offered subprotocols, or a promise of it; what it selects is served as a plain client.
- * It is asked where ours is not offered. False, and what was not offered, refuse with 400.
- */
-export type HandleProtocols = (
-  offered: ReadonlySet<string>,
-  request: IncomingMessage,
-) => string | false | Promise<string | false>;
 
 /** Options as they are given: what has a default may be left out. */
 export type EarshotOptions = Omit<z.input<typeof optionsSchema>, 'prefix'> & { readonly prefix?: string };
@@ -206,9 +141,9 @@ export function resolveOptions(given: EarshotOptions): ResolvedOptions {
   if (!result.success) throw new OptionsError(result.error.issues.map(describe).join('; '));
   const options = result.data;
   const anonymous = options.anonymous ?? options.dev;
-  if (options.token === undefined && !anonymous) {
+  if (options.token === undefined && options.hooks.onConnect === undefined && !anonymous) {
     throw new OptionsError(
-      'nobody could connect: set a token secret, admit the anonymous, or use development mode (--dev)',
+      'nobody could connect: set a token secret or key, admit the anonymous, or use development mode (--dev)',
     );
   }
   return {

@@ -1,0 +1,61 @@
+import type { Retention } from '../../store/store.js';
+import type { Grant } from './grants.js';
+
+/** What can be done on a channel. */
+export const ACTIONS = ['subscribe', 'publish', 'history', 'presence'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** Who asks. */
+export interface Caller {
+  /** The `sub` of the token; null where there was none. */
+  readonly user: string | null;
+  readonly name: string;
+  /** Every claim of the verified token. */
+  readonly claims: Readonly<Record<string, unknown>> | undefined;
+  /** What the caller's own list of channels allows; undefined where there is no such list. */
+  readonly grants?: readonly Grant[] | undefined;
+}
+
+/** Who was admitted, and until when. */
+export interface Identity extends Caller {
+  /** In ms since 1970; null where the session has no end of its own. */
+  readonly expiresAt: number | null;
+  /** The `jti` of the token. */
+  readonly tokenId?: string | undefined;
+  /** When the token was issued, its `iat`, in ms since 1970. */
+  readonly issuedAt?: number | undefined;
+}
+
+/** What holds for the channels of one pattern, whoever uses them. */
+export interface ChannelRule {
+  /** The pattern as it was written. */
+  readonly pattern: string;
+  /** True where nobody has written it: it holds where nothing is said. */
+  readonly isBuiltIn: boolean;
+  /** What callers without a token may do. */
+  readonly anonymous: ReadonlySet<Action>;
+  /** What callers with a token may do besides; one with a list of channels in its token may what that says instead. */
+  readonly authenticated: ReadonlySet<Action>;
+  /** False: nobody is told who is there. */
+  readonly presence: boolean;
+  /** Who makes a channel: whoever may publish to it, by publishing; or the server's own code and the operator alone. */
+  readonly create: 'publish' | 'server';
+  readonly retention: Retention;
+  /** Bytes of the data of one message from a client; undefined: as many as fit into a frame. */
+  readonly maxMessageBytes: number | undefined;
+  /** Messages of one user, or of one address where anonymous, to one channel; undefined: as many as commands. */
+  readonly publishesPerSecond: number | undefined;
+  /** One line per fault of data that this channel does not take, each with its path. None where it is good. */
+  readonly validate: ((data: unknown) => readonly string[]) | undefined;
+}
+
+/** Who may do what on which channel, and what else holds there. Asked for every command. */
+export interface Policy {
+  /**
+   * True where the caller may. What is thrown is the answer: a `Refused` with its code; anything else is logged
+   * and answered with `internal`.
+   */
+  may(caller: Caller, action: Action, channel: string): boolean | Promise<boolean>;
+  /** What holds on a channel. */
+  rule(channel: string): ChannelRule;
+}

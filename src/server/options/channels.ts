@@ -1,0 +1,65 @@
+import * as z from 'zod';
+import { ACTIONS } from '../../core/policy/policy.js';
+import { count, ms, perSecond } from './fields.js';
+
+const actions = z.array(z.enum(ACTIONS));
+
+/** A zod schema, in code; a JSON Schema, in a file. */
+export type MessageSchema = z.ZodType | Readonly<Record<string, unknown>>;
+
+const schema = z
+  .custom<MessageSchema>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    error: 'expected a schema of zod or a JSON Schema',
+  })
+  .optional()
+  .meta({
+    description:
+      'what data must be that clients publish here: a zod schema in code, a JSON Schema (2020-12, or draft-07 where its $schema says so) in a file',
+  });
+
+export const rule = z.strictObject({
+  anonymous: actions
+    .default([])
+    .describe(
+      'what callers without a token may do, and everybody else too: subscribe, publish, history, presence',
+    ),
+  authenticated: actions
+    .default([...ACTIONS])
+    .describe(
+      'what callers with a token may do; one whose token has `channels` may do what that says instead',
+    ),
+  presence: z.boolean().default(true).describe('false: nobody is told who is there'),
+  create: z
+    .enum(['publish', 'server'])
+    .default('publish')
+    .describe(
+      'who makes channels: whoever may publish, by publishing; or only the server, by app.earshot or the HTTP API of the operator',
+    ),
+  retention: z
+    .strictObject({
+      messages: z.int().min(0).optional().describe('messages that a channel keeps'),
+      ageMs: ms.optional().describe('how long it keeps them'),
+      bytes: count.optional().describe('bytes that it keeps'),
+    })
+    .prefault({})
+    .describe('how long its log is kept; what is not said here is as in `retention`'),
+  maxMessageBytes: count
+    .optional()
+    .describe('bytes of the data of one message from a client; default: what a frame takes'),
+  publishesPerSecond: perSecond
+    .optional()
+    .describe(
+      'messages from one user, or from one address where anonymous, to one channel, in the long run; what two seconds bring may come at once',
+    ),
+  schema,
+});
+
+export const channels = z
+  .record(z.string(), rule)
+  .optional()
+  .describe(
+    'who may do what on which channel, and what else holds there: a map from patterns (chat/*, docs/**, user/{sub}/**) to rules; the most specific pattern wins',
+  );
+
+/** One rule as it is given. */
+export type ChannelRuleOptions = z.input<typeof rule>;
