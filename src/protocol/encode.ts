@@ -8,6 +8,7 @@ export interface EncodableMessage {
   readonly from: string;
   readonly at: number;
   readonly data: string;
+  readonly meta?: string | undefined;
 }
 
 /** The text of a `message` push. */
@@ -34,7 +35,8 @@ export function encodeHistory(
 
 /** Names of channels and offsets need no escapes; the name of a publisher may. */
 function body(message: EncodableMessage): string {
-  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}`;
+  const meta = message.meta === undefined ? '' : `,"meta":${message.meta}`;
+  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}${meta}`;
 }
 
 /** An `error` push; with an id it answers that command. */

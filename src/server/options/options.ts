@@ -140,6 +140,9 @@ export function resolveOptions(given: EarshotOptions): ResolvedOptions {
   const result = optionsSchema.safeParse(given);
   if (!result.success) throw new OptionsError(result.error.issues.map(describe).join('; '));
   const options = result.data;
+  if (options.drainDelayMs >= options.drainTimeoutMs) {
+    throw new OptionsError('drainDelayMs: must be less than drainTimeoutMs, of which it is a part');
+  }
   const anonymous = options.anonymous ?? options.dev;
   if (options.token === undefined && options.hooks.onConnect === undefined && !anonymous) {
     throw new OptionsError(
