@@ -16,31 +16,33 @@ class HookError extends Error {
 
 /** Throws on: a `Refused` as it is, everything else as a HookError, which is answered with `internal`. */
 export function guardHooks(hooks: Hooks, timeoutMs: number, journal: Journal): GuardedHooks {
-  const call = <T>(name: keyof Hooks, context: LogContext, work: () => T | Promise<T>): Promise<T> =>
-    callHook(name, work, timeoutMs).catch((error: unknown) => {
+  const call = <T, R>(
+    name: keyof Hooks,
+    context: LogContext,
+    work: () => T | Promise<T>,
+    read: (answer: T) => R,
+  ): Promise<R> =>
+    callHook(name, async () => read(await work()), timeoutMs).catch((error: unknown) => {
       if (error instanceof LateHook) journal.error(error, context);
       throw error;
     });
   const { authorize, onConnect, onSubscribe, onPublish, onDisconnect } = hooks;
   return {
-    ...(authorize && { authorize: (event) => call('authorize', event, () => authorize(event)) }),
+    ...(authorize && { authorize: (event) => call('authorize', event, () => authorize(event), verdictOf) }),
     ...(onConnect && {
-      onConnect: async (event) =>
-        objectOf(await call('onConnect', { address: event.address }, () => onConnect(event))),
+      onConnect: (event) =>
+        call('onConnect', { address: event.address }, () => onConnect(event), objectOf<ConnectIdentity>),
     }),
     ...(onSubscribe && {
-      onSubscribe: async (event) => {
-        objectOf(await call('onSubscribe', event, () => onSubscribe(event)));
-      },
+      onSubscribe: (event) => call('onSubscribe', event, () => onSubscribe(event), checkAllowed),
     }),
     ...(onPublish && {
-      onPublish: async (event) =>
-        objectOf<PublishChange>(await call('onPublish', event, () => onPublish(event))),
+      onPublish: (event) => call('onPublish', event, () => onPublish(event), changeOf),
     }),
     ...(onDisconnect && {
       onDisconnect: (event) => {
-        call('onDisconnect', event, () => onDisconnect(event)).catch((error: unknown) => {
-          if (!(error instanceof LateHook)) journal.error(error, event);
+        call('onDisconnect', event, () => onDisconnect(event), ignore).catch((error: unknown) => {
+          if (!(error instanceof LateHook)) journal.error(named('onDisconnect', error), event);
         });
       },
     }),
@@ -54,19 +56,49 @@ class LateHook extends Refused {
   }
 }
 
-async function callHook<T>(name: keyof Hooks, work: () => T | Promise<T>, timeoutMs: number): Promise<T> {
+async function callHook<T>(name: keyof Hooks, work: () => Promise<T>, timeoutMs: number): Promise<T> {
   try {
-    const working = Promise.resolve(work());
-    working.catch(() => {}); // one that fails after its time must not end the process
+    const working = work();
+    working.catch(ignore); // one that fails after its time must not end the process
     return await within(timeoutMs, working, () => new LateHook(name, timeoutMs));
   } catch (error) {
-    if (error instanceof Refused) throw error;
-    throw new HookError(`the hook ${name} failed`, { cause: error });
+    throw error instanceof Refused ? error : named(name, error);
   }
 }
 
-/** What a hook says besides yes. Throws `forbidden` where it says no. */
-function objectOf<T extends object>(answer: T | boolean | undefined): T | undefined {
-  if (answer === false) throw new Refused('forbidden', 'the application refuses this');
-  return typeof answer === 'object' && answer !== null ? answer : undefined;
+function named(name: keyof Hooks, error: unknown): HookError {
+  return error instanceof HookError ? error : new HookError(`the hook ${name} failed`, { cause: error });
 }
+
+function verdictOf(answer: unknown): boolean | undefined {
+  if (answer === undefined || typeof answer === 'boolean') return answer;
+  throw nonsense(answer);
+}
+
+/** Throws `forbidden` where a hook says no. What is no answer at all is not taken for a yes. */
+function checkAllowed(answer: unknown): void {
+  if (verdictOf(answer) === false) throw new Refused('forbidden', 'the application refuses this');
+}
+
+/** What a hook says besides yes. */
+function objectOf<T extends object>(answer: T | boolean | undefined): T | undefined {
+  if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) return answer;
+  checkAllowed(answer);
+  return undefined;
+}
+
+function changeOf(answer: PublishChange | boolean | undefined): PublishChange | undefined {
+  const change = objectOf(answer);
+  const { from, meta }: { readonly from?: unknown; readonly meta?: unknown } = change ?? {};
+  if (from !== undefined && typeof from !== 'string') throw nonsense(from, 'from');
+  if (meta !== undefined && (typeof meta !== 'object' || meta === null || Array.isArray(meta)))
+    throw nonsense(meta, 'meta');
+  return change;
+}
+
+function nonsense(answer: unknown, where = 'an answer'): Error {
+  const kind = answer === null ? 'null' : Array.isArray(answer) ? 'a list' : `a ${typeof answer}`;
+  return new Error(`it gave ${kind} as ${where}`);
+}
+
+function ignore(): void {}

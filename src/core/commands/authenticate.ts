@@ -15,12 +15,13 @@ export async function authenticate(
   session: Session,
   { id, token }: AuthenticateCommand,
 ): Promise<void> {
-  const identity = await context.authenticate(token);
-  if (identity.user !== session.identity.user) {
+  const renewed = await context.authenticate(token);
+  const { user, name, host } = session.identity;
+  if (renewed.user !== (host === undefined ? user : host.tokenUser)) {
     throw new Refused('forbidden', 'the token is of another user: connect with it instead');
   }
-  session.identity = { ...identity, name: session.identity.name };
-  reply(session, { type: 'authenticated', id, user: identity.user, expiresAt: identity.expiresAt });
+  session.identity = { ...renewed, ...host?.says, name, host };
+  reply(session, { type: 'authenticated', id, user, expiresAt: session.identity.expiresAt });
   for (const subscription of [...session.subscriptions.values()]) {
     if (!(await mayStay(context, session, subscription))) {
       const { channel } = subscription;
@@ -29,11 +30,17 @@ export async function authenticate(
   }
 }
 
+/** No wherever the host can't say: the renewal is answered already, and the next subscription is to be looked at too. */
 async function mayStay(
   context: CommandContext,
-  { actor }: Session,
+  { actor, id, address, journal }: Session,
   { channel, presence }: Subscription,
 ): Promise<boolean> {
-  if (!(await mayAct(context, actor, 'subscribe', channel))) return false;
-  return !presence || mayAct(context, actor, 'presence', channel);
+  try {
+    if (!(await mayAct(context, actor, 'subscribe', channel))) return false;
+    return !presence || (await mayAct(context, actor, 'presence', channel));
+  } catch (error) {
+    if (!(error instanceof Refused)) journal.error(error, { session: id, channel, address });
+    return false;
+  }
 }

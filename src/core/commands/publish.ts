@@ -72,7 +72,20 @@ function messageOf(from: string, dataText: string, change: PublishChange | undef
   if (change === undefined) return { from, data: dataText };
   return {
     from: change.from ?? from,
-    data: change.data === undefined ? dataText : JSON.stringify(change.data),
-    ...(change.meta !== undefined && { meta: JSON.stringify(change.meta) }),
+    data: change.data === undefined ? dataText : printed('data', change.data),
+    ...(change.meta !== undefined && { meta: printed('meta', change.meta) }),
   };
+}
+
+/** Throws an Error for what JSON does not have: that is the host's to mend. */
+function printed(what: 'data' | 'meta', value: unknown): string {
+  let [text, cause]: [text: string | undefined, cause: unknown] = [undefined, undefined];
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    cause = error; // circular, or a bigint
+  }
+  if (text === undefined)
+    throw new Error(`the hook onPublish gave ${what} that JSON does not have`, { cause });
+  return text;
 }

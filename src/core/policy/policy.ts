@@ -21,6 +21,15 @@ export interface Identity extends Caller {
   readonly tokenId?: string | undefined;
   /** When the token was issued, its `iat`, in ms since 1970. */
   readonly issuedAt?: number | undefined;
+  /** What the host said of the caller, where it did. */
+  readonly host?: HostWord | undefined;
+}
+
+/** What the host said when the session began: a token that is renewed does not change it. */
+export interface HostWord {
+  /** Who the token was of, if there was one: a renewed one is of the same. */
+  readonly tokenUser: string | null;
+  readonly says: Partial<Omit<Identity, 'host'>>;
 }
 
 /** What holds for the channels of one pattern, whoever uses them. */

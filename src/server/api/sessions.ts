@@ -1,6 +1,7 @@
 import type { EarshotNode } from '../../core/node.js';
 import type { Session } from '../../core/session/session.js';
 import { firstAfter } from '../../store/first-after.js';
+import { toJson } from './json.js';
 
 /** One session, as the server tells of it. */
 export interface SessionInfo {
@@ -59,9 +60,10 @@ export class SessionRegistry {
   /**
    * Says something to one session alone, outside of every channel: the client gets a `direct`. True where it was
    * handed to its connection; false where there is no such session, or it reads too slowly to take more. Not promised:
-   * that it arrives; it is in no log.
+   * that it arrives; it is in no log. Throws `bad_data` for what JSON does not have.
    */
   send(id: string, data: unknown, { from = 'server' }: { readonly from?: string | undefined } = {}): boolean {
+    toJson(data);
     const session = this.#node.sessions.get(id);
     if (session === undefined || !session.hasRoom) return false;
     session.push({ type: 'direct', from, at: this.#node.now(), data });
