@@ -7,7 +7,6 @@ import type { Member } from '../../protocol/replies.js';
 import { BEGINNING } from '../../protocol/version.js';
 import type { Appended, StoredMessage } from '../../store/store.js';
 import { checkName } from './channels.js';
-import { toJson } from './json.js';
 
 export interface PublishOptions {
   /** Who readers see it come from. Default `server`. */
@@ -94,4 +93,14 @@ function parsed({ offset, from, at, data, meta }: StoredMessage): Message {
     data: JSON.parse(data),
     ...(meta !== undefined && { meta: JSON.parse(meta) }),
   };
+}
+
+function toJson(data: unknown): string {
+  try {
+    const text: string | undefined = JSON.stringify(data);
+    if (text !== undefined) return text;
+  } catch {
+    // circular, or a bigint: no JSON either
+  }
+  throw new Refused('bad_data', 'the data is nothing that JSON has');
 }

@@ -1,7 +1,7 @@
 import type { EarshotNode } from '../../core/node.js';
 import type { Session } from '../../core/session/session.js';
+import { Refused } from '../../protocol/refused.js';
 import { firstAfter } from '../../store/first-after.js';
-import { toJson } from './json.js';
 
 /** One session, as the server tells of it. */
 export interface SessionInfo {
@@ -63,7 +63,7 @@ export class SessionRegistry {
    * that it arrives; it is in no log. Throws `bad_data` for what JSON does not have.
    */
   send(id: string, data: unknown, { from = 'server' }: { readonly from?: string | undefined } = {}): boolean {
-    toJson(data);
+    if (!hasJson(data)) throw new Refused('bad_data', 'the data is nothing that JSON has');
     const session = this.#node.sessions.get(id);
     if (session === undefined || !session.hasRoom) return false;
     session.push({ type: 'direct', from, at: this.#node.now(), data });
@@ -91,4 +91,12 @@ function describe({ id, identity, address, carrier, beganAt, subscriptions }: Se
   const { user, name, expiresAt } = identity;
   const channels = [...subscriptions.keys()];
   return { id, user, name, address, transport: carrier.transport, beganAt, expiresAt, channels };
+}
+
+function hasJson(data: unknown): boolean {
+  try {
+    return JSON.stringify(data) !== undefined;
+  } catch {
+    return false; // circular, or a bigint
+  }
 }
