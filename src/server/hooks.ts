@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { CoreHooks, PublishChange } from '../core/hooks.js';
 import type { Journal, LogContext } from '../core/telemetry.js';
 import { Refused } from '../protocol/refused.js';
@@ -67,7 +68,9 @@ async function callHook<T>(name: keyof Hooks, work: () => Promise<T>, timeoutMs:
 }
 
 function named(name: keyof Hooks, error: unknown): HookError {
-  return error instanceof HookError ? error : new HookError(`the hook ${name} failed`, { cause: error });
+  if (error instanceof HookError) return error;
+  const cause = error instanceof Error ? error : new Error(inspect(error)); // the log tells of a cause only as an Error
+  return new HookError(`the hook ${name} failed`, { cause });
 }
 
 function verdictOf(answer: unknown): boolean | undefined {
