@@ -71,7 +71,11 @@ export class Earshot {
       draining: () => this.draining,
       eventLoopDelay: () => this.eventLoopDelay,
     });
-    const authenticate = tokenChecker(options.token);
+    const authenticate = tokenChecker(options.token, {
+      now: Date.now,
+      fetch,
+      logError: (error) => logError(error, {}),
+    });
     this.#node = new EarshotNode({
       store: this.store,
       policy: policyFrom(options),
