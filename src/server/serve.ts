@@ -38,8 +38,9 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
       'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
     );
   }
-  if ([token?.secret ?? []].flat().some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
-    app.log.warn(`the token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
+  const secrets = [token, ...(token?.issuers ?? [])].flatMap((issuer) => issuer?.secret ?? []);
+  if (secrets.some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
+    app.log.warn(`a token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
   }
 }
 

@@ -123,6 +123,24 @@ t.test('token / by the environment → nobody gets in without; the secret is tol
   t.notOk((stdout() + stderr()).includes(SECRET));
 });
 
+t.test('token / a secret that can be guessed, of an issuer too → the log warns, without it', async (t) => {
+  const [enough, weak] = ['a secret of 32 bytes, just right', 'a secret of 31 bytes, too short'];
+  const token = (secret: string | readonly string[], ofIssuer: string) =>
+    JSON.stringify({ port: 0, token: { secret, issuers: [{ issuer: 'a', secret: ofIssuer }] } });
+  const dir = t.testdir({
+    'strong.json': token([SECRET, `${SECRET}, too`], SECRET),
+    'second.json': token([SECRET, weak], SECRET),
+    'issuer.json': token(SECRET, weak),
+    'enough.json': token(enough, SECRET),
+  });
+  for (const [file, warns] of Object.entries({ strong: false, second: true, issuer: true, enough: false })) {
+    const { stdout, stop } = await start(t, { args: ['--config', `${dir}/${file}.json`] });
+    t.match(await stop(), { code: 0 });
+    t.equal(stdout().includes('a token secret is shorter than 32 bytes'), warns, file);
+    t.notMatch(stdout(), weak);
+  }
+});
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`signal / ${signal} with clients connected → bye, 1012, exit 0`, async (t) => {
     const server = await start(t, { args: ['--dev', '--port', '0'] });
