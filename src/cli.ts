@@ -1,4 +1,5 @@
 #!/usr/bin/env node
 import { main } from './cli/program.js';
 
-await main(process.argv);
+const exitCode = await main(process.argv.slice(2));
+if (exitCode !== 0) process.exitCode = exitCode; // what runs on says at its end how it ended

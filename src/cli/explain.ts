@@ -11,8 +11,8 @@ import type { Flags } from '../server/settings/settings.js';
 import { settingsFrom } from '../server/settings/settings.js';
 import { CommandError } from './failure.js';
 import { settingFlags } from './flags.js';
-import { readStdin } from './input.js';
-import { columns, print } from './output.js';
+import type { Io } from './io.js';
+import { columns, print, readStdin } from './io.js';
 
 interface Explained {
   readonly channel: string;
@@ -41,7 +41,7 @@ Examples:
   $ earshot explain chat/room --user ann
   $ earshot token --sub ann | earshot explain chat/room --token -`;
 
-export function explainCommand(): Command {
+export function explainCommand(io: Io): Command {
   return settingFlags(new Command('explain'), { hidden: true })
     .description(
       'says what a caller may do on a channel, by which line of the settings, and what else holds there',
@@ -56,15 +56,15 @@ export function explainCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (channel: string, flags: Flags) => {
       if (!isChannel(channel)) throw CommandError.wrong(`"${channel}" is not the name of a channel`);
-      const options = resolveOptions((await settingsFrom(flags, process.env)).options);
-      const found = explain(channel, await callerOf(flags, options), options);
-      print(flags['json'] === true ? JSON.stringify(found, null, 2) : inWords(found));
+      const options = resolveOptions((await settingsFrom(flags, io.env, io.cwd)).options);
+      const found = explain(channel, await callerOf(io, flags, options), options);
+      print(io, flags['json'] === true ? JSON.stringify(found, null, 2) : inWords(found));
     });
 }
 
-async function callerOf({ token, user }: Flags, options: ResolvedOptions): Promise<Caller> {
+async function callerOf(io: Io, { token, user }: Flags, options: ResolvedOptions): Promise<Caller> {
   if (typeof token === 'string') {
-    const text = token === '-' ? (await readStdin()).trim() : token;
+    const text = token === '-' ? (await readStdin(io)).trim() : token;
     return tokenChecker(options.token)(text);
   }
   if (typeof user === 'string') return { user, name: user, claims: undefined };

@@ -5,12 +5,13 @@ import { subscribeCommand } from './client/subscribe.js';
 import { configCommand } from './config.js';
 import { explainCommand } from './explain.js';
 import { failure } from './failure.js';
-import { endWithTheReader, say } from './output.js';
+import type { Io } from './io.js';
+import { ioOfProcess, say } from './io.js';
 import { serveCommand } from './serve.js';
 import { tokenCommand } from './token.js';
 
 /** Every command there is, as the help lists them; the first is the one where none is named. */
-const COMMANDS: readonly (() => Command)[] = [
+const COMMANDS: readonly ((io: Io) => Command)[] = [
   serveCommand,
   configCommand,
   explainCommand,
@@ -25,30 +26,34 @@ Exit codes: 0 done; 1 what could not be had (a port, a server, a token that is r
 Example:
   $ earshot serve --dev`;
 
-/** Runs the command that the arguments name. What it can't do is one line on stderr, and the exit code. */
-export async function main(argv: readonly string[]): Promise<void> {
-  endWithTheReader();
-  const program = programOf();
+/** Runs the command that the arguments name, to its end, and gives the exit code. What it can't do is one line on stderr. */
+export async function main(args: readonly string[], io: Io = ioOfProcess()): Promise<number> {
+  const program = programOf(io);
   try {
-    await program.parseAsync([...argv]);
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
   } catch (error) {
     const { line, exitCode } = failure(error);
-    if (line !== '') say(line);
-    if (line !== '' && program.opts()['verbose'] === true) process.stderr.write(stackOf(error));
-    process.exitCode = exitCode;
+    if (line !== '') say(io, line);
+    if (line !== '' && program.opts()['verbose'] === true) io.stderr(stackOf(error));
+    return exitCode;
   }
 }
 
-function programOf(): Command {
+function programOf(io: Io): Command {
   const program = new Command('earshot')
     .description('Realtime channels on one port: WebSocket, with history, presence and resume.')
     .version(versionOf())
     .option('--verbose', 'says of a failure where it happened')
     .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: io.stdout, writeErr: io.stderr })
     .addHelpText('after', HELP)
     .exitOverride();
   for (const [at, make] of COMMANDS.entries()) {
-    program.addCommand(make().copyInheritedSettings(program), { isDefault: at === 0 });
+    const command = make(io).copyInheritedSettings(program);
+    if (at === 0)
+      program.addCommand(command.allowExcessArguments(), { isDefault: true }); // it tells them itself
+    else program.addCommand(command);
   }
   return program;
 }

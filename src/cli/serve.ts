@@ -5,6 +5,7 @@ import type { Flags } from '../server/settings/settings.js';
 import { settingsFrom } from '../server/settings/settings.js';
 import { CommandError } from './failure.js';
 import { settingFlags } from './flags.js';
+import type { Io } from './io.js';
 
 const HELP = `
 Flags go over the environment, that over the file, that over the defaults. Secrets have no flag: they come from
@@ -13,14 +14,13 @@ EARSHOT_TOKEN_SECRET, EARSHOT_ADMIN_KEY, a file that EARSHOT_TOKEN_SECRET_FILE n
 Example:
   $ earshot serve --dev --port 3000`;
 
-export function serveCommand(): Command {
+export function serveCommand({ env, cwd, stdout }: Io): Command {
   return settingFlags(new Command('serve'))
     .description('runs the server until SIGTERM or SIGINT')
     .addHelpText('after', HELP)
-    .allowExcessArguments()
     .action(async (flags: Flags, command: Command) => {
       checkCommand(command);
-      await serve(await settingsFrom(flags, process.env), (text) => process.stdout.write(text));
+      await serve(await settingsFrom(flags, env, cwd), stdout);
     });
 }
 

@@ -10,7 +10,8 @@ import { settingsFrom } from '../server/settings/settings.js';
 import { durationMs } from './duration.js';
 import { CommandError } from './failure.js';
 import { settingFlags } from './flags.js';
-import { print } from './output.js';
+import type { Io } from './io.js';
+import { print } from './io.js';
 
 type Token = NonNullable<ResolvedOptions['token']>;
 type Channels = Readonly<Record<string, readonly string[]>>;
@@ -31,7 +32,7 @@ It is signed with the shared secret of the settings (EARSHOT_TOKEN_SECRET). Take
 Example:
   $ earshot token --sub ann --channel 'chat/*=subscribe,publish' --expires-in 1h`;
 
-export function tokenCommand(): Command {
+export function tokenCommand(io: Io): Command {
   return settingFlags(new Command('token'), { hidden: true })
     .description('signs a token for trying things out, and prints it')
     .requiredOption('--sub <user>', 'whose it is')
@@ -48,8 +49,8 @@ export function tokenCommand(): Command {
     .option('--audience <audience>', 'its aud; default: the first of the settings')
     .addHelpText('after', HELP)
     .action(async (flags: TokenFlags) => {
-      const { options } = await settingsFrom(flags, process.env);
-      print(await signed(flags, resolveOptions(options).token));
+      const { options } = await settingsFrom(flags, io.env, io.cwd);
+      print(io, await signed(flags, resolveOptions(options).token));
     });
 }
 

@@ -3,8 +3,8 @@ import { Option } from 'commander';
 import type { Client } from '../../client/node.js';
 import { connect } from '../../client/node.js';
 import { CommandError } from '../failure.js';
-import { readStdin, readText } from '../input.js';
-import { say } from '../output.js';
+import type { Io } from '../io.js';
+import { readStdin, readText, say } from '../io.js';
 
 /** How a command reaches a server. */
 export interface ConnectionFlags {
@@ -31,28 +31,25 @@ export function connectionFlags(command: Command): Command {
 }
 
 /** A client that says on stderr how it stands. */
-export async function open(flags: ConnectionFlags, commandTimeoutMs?: number): Promise<Client> {
-  const token = await tokenOf(flags, process.env);
+export async function open(io: Io, flags: ConnectionFlags, commandTimeoutMs?: number): Promise<Client> {
+  const token = await tokenOf(io, flags);
   const client = connect(socketUrl(flags.url), {
     ...(token !== undefined && { token }),
     ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
   });
   client.on('state', (state, { code, reason, retryInMs }) => {
-    if (state === 'connected') say(`connected as ${client.session?.name ?? ''}`);
+    if (state === 'connected') say(io, `connected as ${client.session?.name ?? ''}`);
     if (state !== 'waiting') return;
     const again = retryInMs === undefined ? '' : `; again in ${(retryInMs / 1000).toFixed(1)} s`;
-    say(`not connected: ${reason ?? code ?? 'the connection was cut'}${again}`);
+    say(io, `not connected: ${reason ?? code ?? 'the connection was cut'}${again}`);
   });
   return client;
 }
 
-async function tokenOf(
-  { token, tokenFile }: ConnectionFlags,
-  env: NodeJS.ProcessEnv,
-): Promise<string | undefined> {
-  if (token !== undefined) return token === '-' ? (await readStdin()).trim() : token;
+async function tokenOf(io: Io, { token, tokenFile }: ConnectionFlags): Promise<string | undefined> {
+  if (token !== undefined) return token === '-' ? (await readStdin(io)).trim() : token;
   if (tokenFile !== undefined) return readText(tokenFile);
-  const [said = '', file = ''] = [env['EARSHOT_TOKEN'], env['EARSHOT_TOKEN_FILE']];
+  const [said = '', file = ''] = [io.env['EARSHOT_TOKEN'], io.env['EARSHOT_TOKEN_FILE']];
   if (said !== '' && file !== '') {
     throw CommandError.wrong('EARSHOT_TOKEN and EARSHOT_TOKEN_FILE are both set: which one holds?');
   }

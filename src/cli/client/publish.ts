@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { isChannel } from '../../protocol/channel.js';
 import { durationMs } from '../duration.js';
 import { CommandError } from '../failure.js';
-import { printJson } from '../output.js';
+import type { Io } from '../io.js';
+import { printJson } from '../io.js';
 import type { ConnectionFlags } from './connection.js';
 import { connectionFlags, open, TOKEN_HELP } from './connection.js';
 
@@ -22,7 +23,7 @@ Examples:
   $ earshot publish lobby --text 'hello, world'
   $ printf '1\\n2\\n3\\n' | earshot publish lobby`;
 
-export function publishCommand(): Command {
+export function publishCommand(io: Io): Command {
   return connectionFlags(new Command('publish'))
     .description('publishes to a channel, each message exactly once')
     .argument('<channel>', 'its name')
@@ -30,10 +31,17 @@ export function publishCommand(): Command {
     .option('--text', 'the data is plain text, not JSON')
     .option('--timeout <time>', 'for each message: 500ms, 30s, 5m (default 10s)', durationMs, 10_000)
     .addHelpText('after', HELP)
-    .action(publish);
+    .action((channel: string, data: string | undefined, flags: PublishFlags) =>
+      publish(io, channel, data, flags),
+    );
 }
 
-async function publish(channel: string, data: string | undefined, flags: PublishFlags): Promise<void> {
+async function publish(
+  io: Io,
+  channel: string,
+  data: string | undefined,
+  flags: PublishFlags,
+): Promise<void> {
   if (!isChannel(channel)) throw CommandError.wrong(`"${channel}" is not the name of a channel`);
   if (data === undefined && flags.token === '-') {
     throw CommandError.wrong(
@@ -42,22 +50,22 @@ async function publish(channel: string, data: string | undefined, flags: Publish
   }
   const read = flags.text === true ? (text: string) => text : jsonOf;
   const first = data === undefined ? undefined : read(data, 'the data'); // before anything is connected
-  const client = await open(flags, flags.timeout);
+  const client = await open(io, flags, flags.timeout);
   try {
     if (data === undefined) {
-      for await (const [at, line] of lines()) {
-        printJson(await client.publish(channel, read(line, `line ${at}`)));
+      for await (const [at, line] of lines(io)) {
+        printJson(io, await client.publish(channel, read(line, `line ${at}`)));
       }
-    } else printJson(await client.publish(channel, first));
+    } else printJson(io, await client.publish(channel, first));
   } finally {
     client.close();
   }
 }
 
 /** What is not empty of stdin, with the number of its line. */
-async function* lines(): AsyncGenerator<readonly [at: number, line: string]> {
+async function* lines({ stdin }: Io): AsyncGenerator<readonly [at: number, line: string]> {
   let at = 0;
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
     at++;
     if (line.trim() !== '') yield [at, line];
   }

@@ -3,7 +3,8 @@ import type { Client, Subscription } from '../../client/node.js';
 import { isChannel } from '../../protocol/channel.js';
 import { positive } from '../duration.js';
 import { CommandError } from '../failure.js';
-import { printJson } from '../output.js';
+import type { Io } from '../io.js';
+import { printJson } from '../io.js';
 import type { ConnectionFlags } from './connection.js';
 import { connectionFlags, open, TOKEN_HELP } from './connection.js';
 
@@ -26,7 +27,7 @@ Examples:
   $ earshot subscribe chat/room news --offset -1 --limit 10
   $ earshot subscribe lobby --presence | jq .data`;
 
-export function subscribeCommand(): Command {
+export function subscribeCommand(io: Io): Command {
   return connectionFlags(new Command('subscribe'))
     .description('follows channels')
     .argument('<channel...>', 'their names')
@@ -42,25 +43,25 @@ export function subscribeCommand(): Command {
       const channels = [...new Set(names)];
       const bad = channels.find((channel) => !isChannel(channel));
       if (bad !== undefined) throw CommandError.wrong(`"${bad}" is not the name of a channel`);
-      const client = await open(flags);
+      const quit = untilSignal();
+      const client = await open(io, flags);
       try {
-        await follow(client, channels, flags);
+        await Promise.race([follow(io, client, channels, flags), quit.promise]);
       } finally {
         client.close();
+        quit.forget();
       }
     });
 }
 
 /** Until there is nothing more to tell. Rejects where a channel can't be followed. */
-function follow(client: Client, channels: readonly string[], flags: SubscribeFlags): Promise<void> {
+function follow(io: Io, client: Client, channels: readonly string[], flags: SubscribeFlags): Promise<void> {
   const { offset, presence = false, limit = Number.POSITIVE_INFINITY } = flags;
   return new Promise((resolve, reject) => {
     let [left, open] = [limit, channels.length];
     const tell: Tell = (envelope) => {
-      if (left > 0) printJson(envelope);
+      if (left > 0) printJson(io, envelope);
     };
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
     for (const channel of channels) {
       const subscription = client.subscribe(channel, { offset, presence });
       subscription.on('message', (message) => {
@@ -74,6 +75,22 @@ function follow(client: Client, channels: readonly string[], flags: SubscribeFla
       tellOf(subscription, tell);
     }
   });
+}
+
+/** Resolves when somebody wants an end. */
+function untilSignal(): { readonly promise: Promise<void>; forget(): void } {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  let end = () => {};
+  const promise = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  for (const signal of signals) process.once(signal, end);
+  return {
+    promise,
+    forget: () => {
+      for (const signal of signals) process.removeListener(signal, end);
+    },
+  };
 }
 
 /** What there is besides messages. The members are told once each time that it begins; after that, each change. */

@@ -28,9 +28,10 @@ function isWithin([first]: readonly z.core.$ZodIssue[]): boolean {
 }
 
 function unknown(schema: z.ZodType, path: Path, key: string): Fault {
-  const known = keysAt(schema, path);
   const prefix = path.map((part) => `${String(part)}.`).join('');
-  return { name: nameOf([...path, key]), text: `unknown option${didYouMean(key, known, prefix)}` };
+  const elsewhere = namesIn(schema).filter((name) => name.endsWith(`.${key}`));
+  const meant = didYouMean(key, keysAt(schema, path), prefix) || didYouMean(elsewhere[0] ?? key, elsewhere);
+  return { name: nameOf([...path, key]), text: `unknown option${meant}` };
 }
 
 function nameOf(path: Path): string {
@@ -46,6 +47,16 @@ function keysAt(schema: unknown, path: Path): readonly string[] {
   if (bare instanceof z.ZodObject) return keysAt(bare.shape[String(key)], rest);
   if (bare instanceof z.ZodRecord) return keysAt(bare.valueType, rest);
   return bare instanceof z.ZodArray ? keysAt(bare.element, rest) : [];
+}
+
+/** Every name that there is, of groups and what is in them. */
+function namesIn(schema: unknown, prefix = ''): readonly string[] {
+  const bare = unwrapped(schema);
+  if (!(bare instanceof z.ZodObject)) return [];
+  return Object.entries(bare.shape).flatMap(([key, child]) => [
+    prefix + key,
+    ...namesIn(child, `${prefix}${key}.`),
+  ]);
 }
 
 function unwrapped(schema: unknown): unknown {

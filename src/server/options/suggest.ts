@@ -4,7 +4,7 @@ import { distance } from 'fastest-levenshtein';
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const lower = word.toLowerCase();
   let best: string | undefined;
-  let bestEdits = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestEdits = (word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1; // two letters swapped are two edits
   for (const candidate of candidates) {
     const edits = distance(lower, candidate.toLowerCase());
     if (edits < bestEdits) [best, bestEdits] = [candidate, edits];

@@ -70,7 +70,11 @@ function unknownVariables(settings: readonly Setting[], env: NodeJS.ProcessEnv):
   return Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && env[name] !== '' && env[name] !== undefined)
     .filter((name) => !TESTS.test(name) && !SERVICE_LINK.test(name) && !isKnown(name, known))
-    .map((name) => `${name}: there is no such setting${didYouMean(name, names)}`);
+    .map((name) => `${name}: there is no such setting${didYouMean(bare(name), names.map(bare), PREFIX)}`);
+}
+
+function bare(name: string): string {
+  return name.slice(PREFIX.length);
 }
 
 function isKnown(name: string, known: ReadonlySet<string>): boolean {
