@@ -216,7 +216,8 @@ export class Earshot implements AsyncDisposable {
 
   /** Who a token says it is, unless it was revoked. */
   #authenticator({ token }: ResolvedOptions): (token: string) => Promise<Identity> {
-    const check = tokenChecker(token);
+    const logError = (error: unknown) => this.journal.error(error, {});
+    const check = tokenChecker(token, { now: Date.now, fetch, logError });
     return async (text) => {
       const identity = await check(text);
       this.#checkRevoked(identity);
