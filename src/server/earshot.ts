@@ -19,6 +19,7 @@ import { Metrics } from './metrics.js';
 import type { EarshotOptions, ResolvedOptions } from './options/options.js';
 import { resolveOptions } from './options/options.js';
 import { policyFrom } from './policy/policy.js';
+import { HeldAnswers } from './routes/held-answers.js';
 
 const RECONNECTS_PER_SECOND = 200;
 
@@ -51,6 +52,7 @@ export class Earshot {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly admission: Admission;
+  readonly heldAnswers = new HeldAnswers();
   readonly #node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
@@ -173,6 +175,7 @@ export class Earshot {
   }
 
   async #drainNow(): Promise<void> {
+    this.heldAnswers.end();
     const beganAt = performance.now();
     const plan = { timeoutMs: this.options.drainTimeoutMs, reconnectsPerSecond: RECONNECTS_PER_SECOND };
     await drainSessions(this.#node, this.#endpoint.webSockets, plan);
