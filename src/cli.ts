@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { doctorCommand } from './cli/doctor.js';
 import { failure, serve } from './server/serve.js';
 import type { Flags } from './server/settings.js';
 import { settingsFrom } from './server/settings.js';
@@ -48,5 +49,7 @@ async function run(flags: Flags): Promise<void> {
     process.exitCode = exitCode;
   }
 }
+
+program.addCommand(doctorCommand());
 
 await program.parseAsync();
