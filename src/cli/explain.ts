@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
+import { ACTIONS } from '../core/policy/action.js';
 import type { Caller, ChannelRule } from '../core/policy/policy.js';
-import { ACTIONS } from '../core/policy/policy.js';
 import type { Verdict } from '../core/policy/table.js';
 import { isChannel } from '../protocol/channel.js';
 import { tokenChecker } from '../server/admission/tokens.js';
@@ -12,7 +12,7 @@ import { settingsFrom } from '../server/settings/settings.js';
 import { CommandError } from './failure.js';
 import { settingFlags } from './flags.js';
 import type { Io } from './io.js';
-import { columns, print, readStdin } from './io.js';
+import { columns, print, readStdin, say } from './io.js';
 
 interface Explained {
   readonly channel: string;
@@ -65,7 +65,8 @@ export function explainCommand(io: Io): Command {
 async function callerOf(io: Io, { token, user }: Flags, options: ResolvedOptions): Promise<Caller> {
   if (typeof token === 'string') {
     const text = token === '-' ? (await readStdin(io)).trim() : token;
-    return tokenChecker(options.token)(text);
+    const logError = (error: unknown) => say(io, `the keys can't be fetched: ${String(error)}`);
+    return tokenChecker(options.token, { now: Date.now, fetch, logError })(text);
   }
   if (typeof user === 'string') return { user, name: user, claims: undefined };
   return { user: null, name: 'anonymous', claims: undefined };

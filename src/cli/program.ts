@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { publishCommand } from './client/publish.js';
 import { subscribeCommand } from './client/subscribe.js';
 import { configCommand } from './config.js';
+import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { failure } from './failure.js';
 import type { Io } from './io.js';
@@ -18,6 +19,7 @@ const COMMANDS: readonly ((io: Io) => Command)[] = [
   tokenCommand,
   publishCommand,
   subscribeCommand,
+  doctorCommand,
 ];
 
 const HELP = `

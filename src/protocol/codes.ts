@@ -94,11 +94,12 @@ interface CloseRow {
 
 /**
  * Every code that the server closes a WebSocket with (RFC 6455 §7.4): the number is the advice.
- * `done` and `goingAway` end a session for good; the rest say whether and how to come back.
+ * `done` ends a session for good; the rest say whether and how to come back. This server doesn't send `goingAway`:
+ * a proxy does when it restarts.
  */
 export const CLOSES = {
   done: { code: 1000, advice: 'never' },
-  goingAway: { code: 1001, advice: 'never' },
+  goingAway: { code: 1001, advice: 'retry' },
   brokenFrame: { code: 1002, advice: 'never' },
   binaryFrame: { code: 1003, advice: 'never' },
   brokenText: { code: 1007, advice: 'never' },
@@ -120,7 +121,7 @@ export type CloseName = keyof typeof CLOSES;
 /** What each close means; apart from their codes, since a browser needs none of it. */
 export const CLOSE_MEANINGS: Readonly<Record<CloseName, string>> = {
   done: 'Done.',
-  goingAway: 'The peer has left.',
+  goingAway: 'The peer has left, or a proxy between restarts.',
   brokenFrame: 'A frame broke RFC 6455.',
   binaryFrame: 'A binary frame came where text is spoken.',
   brokenText: 'A text frame was not UTF-8.',

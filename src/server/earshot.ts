@@ -29,6 +29,7 @@ import { EventLoopMonitor } from './report/event-loop.js';
 import type { Log } from './report/journal.js';
 import { LogJournal } from './report/journal.js';
 import { Metrics } from './report/metrics.js';
+import { HeldAnswers } from './routes/held-answers.js';
 
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
@@ -54,6 +55,7 @@ export class Earshot implements AsyncDisposable {
   readonly journal: LogJournal;
   readonly sessions: SessionRegistry;
   readonly channels: ChannelRegistry;
+  readonly heldAnswers = new HeldAnswers();
   readonly #node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
@@ -204,6 +206,7 @@ export class Earshot implements AsyncDisposable {
     delayMs = this.options.drainDelayMs,
   }: DrainOptions): Promise<void> {
     if (delayMs > 0) await wait(delayMs);
+    this.heldAnswers.end();
     const beganAt = performance.now();
     this.#draining = true;
     await drainSessions(this.#node, this.#endpoint.webSockets, {

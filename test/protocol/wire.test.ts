@@ -206,7 +206,7 @@ t.test('closes / the number is the advice', async (t) => {
   const advice = Object.fromEntries(Object.values(CLOSES).map(({ code }) => [code, adviceOfClose(code)]));
   t.same(advice, {
     1000: 'never',
-    1001: 'never',
+    1001: 'retry',
     1002: 'never',
     1003: 'never',
     1007: 'never',

@@ -1,38 +1,31 @@
 import type { Command } from 'commander';
-import { Option } from 'commander';
 import type { Client } from '../../client/node.js';
 import { connect } from '../../client/node.js';
+import type { BearerFlags } from '../bearer.js';
+import { bearerFlags, bearerOf } from '../bearer.js';
 import { CommandError } from '../failure.js';
 import type { Io } from '../io.js';
-import { readStdin, readText, say } from '../io.js';
+import { say } from '../io.js';
 
 /** How a command reaches a server. */
-export interface ConnectionFlags {
+export interface ConnectionFlags extends BearerFlags {
   readonly url: string;
-  readonly token?: string;
-  readonly tokenFile?: string;
 }
 
 const DEFAULT_URL = 'ws://127.0.0.1:8080/ws';
 
-/** What is said of tokens in the help of every command that connects. */
-export const TOKEN_HELP = `
-A token on the command line is visible to other users of this machine: rather use EARSHOT_TOKEN, --token-file, or --token - (stdin).`;
-
 export function connectionFlags(command: Command): Command {
-  return command
-    .option('--url <url>', 'of the server: its WebSocket, or the address that it prints', DEFAULT_URL)
-    .option('--token <token>', 'proves who you are (env EARSHOT_TOKEN); - reads it from stdin')
-    .addOption(
-      new Option('--token-file <file>', 'the file that the token is in (env EARSHOT_TOKEN_FILE)').conflicts(
-        'token',
-      ),
-    );
+  const withUrl = command.option(
+    '--url <url>',
+    'of the server: its WebSocket, or the address that it prints',
+    DEFAULT_URL,
+  );
+  return bearerFlags(withUrl);
 }
 
 /** A client that says on stderr how it stands. */
 export async function open(io: Io, flags: ConnectionFlags, commandTimeoutMs?: number): Promise<Client> {
-  const token = await tokenOf(io, flags);
+  const token = await bearerOf(io, flags);
   const client = connect(socketUrl(flags.url), {
     ...(token !== undefined && { token }),
     ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
@@ -44,17 +37,6 @@ export async function open(io: Io, flags: ConnectionFlags, commandTimeoutMs?: nu
     say(io, `not connected: ${reason ?? code ?? 'the connection was cut'}${again}`);
   });
   return client;
-}
-
-async function tokenOf(io: Io, { token, tokenFile }: ConnectionFlags): Promise<string | undefined> {
-  if (token !== undefined) return token === '-' ? (await readStdin(io)).trim() : token;
-  if (tokenFile !== undefined) return readText(tokenFile);
-  const [said = '', file = ''] = [io.env['EARSHOT_TOKEN'], io.env['EARSHOT_TOKEN_FILE']];
-  if (said !== '' && file !== '') {
-    throw CommandError.wrong('EARSHOT_TOKEN and EARSHOT_TOKEN_FILE are both set: which one holds?');
-  }
-  if (file !== '') return readText(file);
-  return said === '' ? undefined : said;
 }
 
 /** The address of the WebSocket; of an HTTP address, what is at `ws` below it. */

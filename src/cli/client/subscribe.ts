@@ -1,12 +1,13 @@
 import { Command } from 'commander';
 import type { Client, Subscription } from '../../client/node.js';
 import { isChannel } from '../../protocol/channel.js';
+import { TOKEN_HELP } from '../bearer.js';
 import { positive } from '../duration.js';
 import { CommandError } from '../failure.js';
 import type { Io } from '../io.js';
 import { printJson } from '../io.js';
 import type { ConnectionFlags } from './connection.js';
-import { connectionFlags, open, TOKEN_HELP } from './connection.js';
+import { connectionFlags, open } from './connection.js';
 
 interface SubscribeFlags extends ConnectionFlags {
   readonly offset: string;
