@@ -110,7 +110,7 @@ t.test('publish / nobody there in time → exit 1, and why on stderr', async (t)
 });
 
 t.test('token / by variable, file or stdin → who publishes', async (t) => {
-  const { app, url } = await serverOn(t, { token: { secret: SECRET } });
+  const { url } = await serverOn(t, { token: { secret: SECRET } });
   const env = { EARSHOT_TOKEN_SECRET: SECRET };
   const { stdout: token } = await earshot({ args: ['token', '--sub', 'ann', '--name', 'Ann'], env });
   const file = `${t.testdir({ token })}/token`;
@@ -125,7 +125,6 @@ t.test('token / by variable, file or stdin → who publishes', async (t) => {
   for (const run of runs) {
     t.match(await earshot(run), { code: 0, stderr: 'earshot: connected as Ann\n' });
   }
-  t.equal(app.earshot.sessions.count, 0, 'each has gone');
 });
 
 t.test('subscribe / from the beginning, with a limit → lines of JSON, words on stderr, exit 0', async (t) => {

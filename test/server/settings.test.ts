@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Test } from 'tap';
@@ -11,6 +12,8 @@ import type { JsonSchema } from '../../src/server/settings/schema.js';
 import { fileSchema } from '../../src/server/settings/schema.js';
 import type { Flags } from '../../src/server/settings/settings.js';
 import { attributeOf, settingsFrom } from '../../src/server/settings/settings.js';
+import { blocksOf } from '../support/documents.js';
+import { ROOT } from '../support/spawn.js';
 
 /** What the command would say, and its exit code. It says it before it listens. */
 async function failed(flags: Flags, env: NodeJS.ProcessEnv = {}, cwd?: string) {
@@ -505,3 +508,15 @@ t.test(
     }
   },
 );
+
+t.test('docs/configuration.md / its files → are taken as they stand there', async (t) => {
+  const blocks = blocksOf(readFileSync(`${ROOT}docs/configuration.md`, 'utf8'));
+  const files = blocks.filter(({ language }) => language === 'json' || language === 'js');
+  t.equal(files.length, 2);
+  for (const { language, text } of files) {
+    const cwd = t.testdir({ [language]: { [`earshot.config.${language}`]: text } });
+    const settings = await settingsFrom({}, { EARSHOT_TOKEN_SECRET: 'a' }, `${cwd}/${language}`);
+    t.strictSame(settings.options.origins, ['https://app.example']);
+    t.ok(inForce(settings).length > 50, 'in force, the channels too');
+  }
+});
