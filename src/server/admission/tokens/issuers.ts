@@ -39,7 +39,7 @@ export function issuersFrom(options: TokenOptions, parts: RemoteKeysParts): read
 /** The keys of an issuer that may have signed such a token, without waiting. */
 export function keysAtHand({ keys, remote }: Issuer, header: Header): readonly VerificationKey[] {
   const own = matching(keys, { alg: header.alg, kid: undefined }); // the names of keys are for sets of them
-  return remote?.takes(header) === true ? [...own, ...remote.atHand(header)] : own;
+  return remote === undefined ? own : [...own, ...remote.atHand(header)];
 }
 
 function issuerFrom(path: string, options: IssuerOptions, parts: RemoteKeysParts): Issuer {
