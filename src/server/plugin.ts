@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin';
 import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
+import { adminRoutes } from './admin/routes.js';
 import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
@@ -57,13 +58,15 @@ function logged({ method, url, host, ip, socket }: FastifyRequest) {
 }
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
-  const { path, probes, metrics, pages } = earshot.options;
+  const { path, probes, metrics, pages, admin } = earshot.options;
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
   if (metrics) metricsRoute(scope, earshot.metrics.registry);
   sessionRoute(scope, earshot);
   await scope.register(async (commands) => commandsRoute(commands, earshot));
   upgradeHint(scope, path);
+  if (admin !== undefined)
+    await scope.register(async (operator) => adminRoutes(operator, earshot, admin.key));
   if (pages) await pageRoutes(scope);
 }
 

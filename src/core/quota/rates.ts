@@ -6,7 +6,14 @@ const MAX_CALLERS = 10_000;
 export class Rates {
   readonly #rates = new Map<string, RateLimit>();
 
-  /** True where one more of this name is within its rate. */
+  /** True where one more of this name would be within its rate. Nothing is taken. */
+  allows(name: string, now: number, perSecond: number, burst: number): boolean {
+    const rate = this.#rates.get(name);
+    rate?.take(now, perSecond, burst, 0);
+    return rate === undefined || rate.left >= 1;
+  }
+
+  /** True where one more of this name is within its rate, and then it is taken. */
   take(name: string, now: number, perSecond: number, burst: number): boolean {
     const rate = this.#rates.get(name) ?? new RateLimit(burst, now);
     this.#rates.delete(name); // to stand last: who has been silent longest goes first

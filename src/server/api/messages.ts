@@ -1,11 +1,13 @@
 import { MAX_PAGE_BYTES } from '../../core/limits.js';
 import type { EarshotNode } from '../../core/node.js';
 import type { Producer } from '../../protocol/commands.js';
+import type { EncodableMessage, EncodablePage } from '../../protocol/encode.js';
+import { JsonText } from '../../protocol/json-text.js';
 import { formatOffset, parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
 import { BEGINNING } from '../../protocol/version.js';
-import type { Appended, StoredMessage } from '../../store/store.js';
+import type { Appended, Store } from '../../store/store.js';
 import { checkName } from './channels.js';
 
 export interface PublishOptions {
@@ -63,17 +65,24 @@ export async function publishTo(
 export async function historyOf(
   { store }: EarshotNode,
   channel: string,
-  { offset = BEGINNING, limit = PAGE }: HistoryOptions,
+  options: HistoryOptions,
 ): Promise<History> {
+  const { messages, offset, upToDate } = await storedHistoryOf(store, channel, options);
+  return { messages: messages.map(parsed), offset, upToDate };
+}
+
+/** The same, with the data of each message as the text it came in. */
+export async function storedHistoryOf(
+  store: Store,
+  channel: string,
+  { offset = BEGINNING, limit = PAGE }: HistoryOptions,
+): Promise<EncodablePage> {
   checkName(channel);
   const bound = { messages: Math.max(1, Math.min(limit, MAX_PAGE)), bytes: MAX_PAGE_BYTES };
   const page = await store.read(channel, parseOffset(offset), bound);
   if (page.lost !== undefined) throw new Refused('gone', 'what followed that offset is no longer kept');
-  return {
-    messages: page.messages.map(parsed),
-    offset: formatOffset(page.epoch, page.seq),
-    upToDate: page.upToDate,
-  };
+  const { messages, epoch, seq, upToDate } = page;
+  return { messages, offset: formatOffset(epoch, seq), upToDate };
 }
 
 /** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
@@ -85,7 +94,7 @@ export function membersOf(
   return presence.list(channel);
 }
 
-function parsed({ offset, from, at, data, meta }: StoredMessage): Message {
+function parsed({ offset, from, at, data, meta }: EncodableMessage): Message {
   return {
     offset,
     from,
@@ -96,6 +105,7 @@ function parsed({ offset, from, at, data, meta }: StoredMessage): Message {
 }
 
 function toJson(data: unknown): string {
+  if (data instanceof JsonText) return data.text;
   try {
     const text: string | undefined = JSON.stringify(data);
     if (text !== undefined) return text;
