@@ -1,10 +1,14 @@
 import t from 'tap';
+import { PolicyTable } from '../../src/core/policy/table.js';
 import { takeCommand, takeMore } from '../../src/core/quota/meter.js';
 import type { Scope } from '../../src/core/quota/quota.js';
 import { isBounded, Quota } from '../../src/core/quota/quota.js';
 import { Quotas } from '../../src/core/quota/quotas.js';
 import { burstOf, RateLimit } from '../../src/core/quota/rate.js';
 import { Rates } from '../../src/core/quota/rates.js';
+import { request } from '../../src/core/session/request.js';
+import { identityOf, Rig } from '../support/core.js';
+import { ruleOf } from '../support/policy.js';
 
 /** How often in a row it says yes. */
 function times(take: () => boolean, atMost = 100_000): number {
@@ -201,3 +205,17 @@ t.test(
     t.equal(left('user __proto__'), 3);
   },
 );
+
+t.test('request / a user is called like another on a channel → each has rates of its own', async (t) => {
+  const policy = new PolicyTable([ruleOf('**', { publishesPerSecond: 0.5 })]);
+  const rig = new Rig({ policy });
+  const ask = async (user: string, command: object) =>
+    JSON.parse(
+      await request(rig.node, 'r', identityOf(user, { user }), '192.0.2.1', JSON.stringify(command)),
+    );
+  const publish = { type: 'publish', id: 1, channel: 'a', data: 1 };
+  t.match(await ask('ann', publish), { type: 'published' });
+  t.match(await ask('ann', publish), { code: 'rate_limited' });
+  t.match(await ask('ann on a', { type: 'history', id: 1, channel: 'a' }), { type: 'history' });
+  t.match(await ask('ann on a', publish), { type: 'published' });
+});

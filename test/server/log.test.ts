@@ -1,30 +1,12 @@
-import { Writable } from 'node:stream';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { EarshotOptions } from '../../src/server/options/options.js';
 import { findLeaks } from '../support/leaks.mjs';
 import { rawConnect } from '../support/raw-socket.js';
 import { secret } from '../support/secrets.js';
+import type { LoggedScene } from './logged-scene.js';
+import { loggedScene } from './logged-scene.js';
 import type { Scene } from './scene.js';
-import { ours, scene, undisturbed } from './scene.js';
-
-interface Logged extends Scene {
-  /** What was logged since the last time, a line each. */
-  lines(): readonly string[];
-}
-
-/** A server whose log, all of it, can be read. */
-async function logged(t: Test, options: EarshotOptions = {}): Promise<Logged> {
-  const chunks: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      chunks.push(String(chunk));
-      done();
-    },
-  });
-  const on = await scene(t, options, { app: { logger: { level: 'trace', stream } } });
-  return { ...on, lines: () => chunks.splice(0).join('').split('\n').filter(Boolean) };
-}
+import { ours, undisturbed } from './scene.js';
 
 /** Sends the bytes, and gives the status of what is answered once the connection is done with. */
 async function statusOf(t: Test, { port }: Scene, bytes: string): Promise<number> {
@@ -37,7 +19,7 @@ async function statusOf(t: Test, { port }: Scene, bytes: string): Promise<number
 
 const request = (path: string, headers = '') => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`;
 
-function noLeak(t: Test, sought: string, { lines }: Logged): void {
+function noLeak(t: Test, sought: string, { lines }: LoggedScene): void {
   const all = lines();
   t.ok(all.length > 0, 'something was logged');
   t.strictSame(findLeaks([sought], [{ name: 'log', bytes: Buffer.from(all.join('\n')) }]).faults, []);
@@ -54,7 +36,7 @@ t.test('log / a token in a URL, at whatever path and however it is written → i
     [`/ws?token=${token}`, 426],
   ]);
   for (const prefix of ['', '/live']) {
-    const on = await logged(t, { prefix, pages: prefix === '' });
+    const on = await loggedScene(t, { prefix, pages: prefix === '' });
     for (const [path, status] of statuses) {
       t.equal(await statusOf(t, on, request(prefix + path)), status, path);
       noLeak(t, token, on);
@@ -65,7 +47,7 @@ t.test('log / a token in a URL, at whatever path and however it is written → i
 });
 
 t.test('log / a request that can not be read → its bytes are left out', async (t) => {
-  const on = await logged(t);
+  const on = await loggedScene(t);
   const token = secret('a-token-in-a-broken-request');
   const carried = `authorization: Bearer ${token}\r\n`;
   t.equal(await statusOf(t, on, request('/livez', `${carried}no header\r\n`)), 400);
