@@ -61,6 +61,11 @@ export const MAX_MEMBERS_LISTED = 1000;
 /** Faults in a row after which a session is ended. */
 export const STRIKES = { badEnvelope: 10, tooManySubscriptions: 10, rateLimited: 100 } as const;
 
+/** What bounds one session besides its commands and subscriptions. */
+export function ownLimits({ publishesPerSecond, bytesPerSecond }: Limits): SharedLimits {
+  return { publishesPerSecond, bytesPerSecond };
+}
+
 /** What `welcome` tells of the limits. */
 export function toldLimits(limits: Limits): SessionLimits {
   const { maxFrameBytes, maxDataDepth, maxSubscriptions, commandsPerSecond, commandBurst, historyPage } =

@@ -66,7 +66,7 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.policy = parts.policy;
     this.hooks = parts.hooks;
     this.limits = parts.limits;
-    this.sessions = new Sessions(parts.limits.perUser, parts.limits.perAddress);
+    this.sessions = new Sessions(parts.limits);
     this.times = parts.times;
     this.telemetry = parts.telemetry;
     this.journal = parts.journal;

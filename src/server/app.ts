@@ -6,11 +6,14 @@ import { borrowRequests } from './http/borrowed.js';
 import { problem } from './http/problem.js';
 import type { EarshotOptions } from './options/options.js';
 import { earshot } from './plugin.js';
+import { loggedRequest, withoutBytes } from './report/requests.js';
+
+type Logger = Exclude<FastifyServerOptions['logger'], undefined>;
 
 /** How the application of our own is made. */
 export interface AppOptions {
   /** Fastify's logger: pino's options, or false. Default false. */
-  readonly logger?: Exclude<FastifyServerOptions['logger'], undefined>;
+  readonly logger?: Logger;
   /**
    * An HTTP server that exists already and listens by itself. Its own handler, if it has one, keeps every path
    * that is not ours. Default: a server of our own.
@@ -28,7 +31,10 @@ export async function createApp(
   options: EarshotOptions,
   { logger = false, server }: AppOptions = {},
 ): Promise<FastifyInstance> {
-  const app = server === undefined ? ownServer(logger) : onServer(server, options, logger);
+  const discreet = withoutSecrets(logger);
+  const app = server === undefined ? ownServer(discreet) : onServer(server, options, discreet);
+  app.server.prependListener('clientError', withoutBytes); // before Fastify logs it
+  app.addHook('onClose', async () => void app.server.off('clientError', withoutBytes));
   app.setNotFoundHandler((_request, reply) => {
     const { status, headers, body } = problem('not_found', 'there is nothing at this path');
     return reply.code(status).headers(headers).send(body);
@@ -38,7 +44,14 @@ export async function createApp(
   return app;
 }
 
-function ownServer(logger: Exclude<FastifyServerOptions['logger'], undefined>): FastifyInstance {
+/** The same logger, to which requests at paths that are nobody's are told as ours are: without a token. */
+function withoutSecrets(logger: Logger): Logger {
+  if (logger === false) return false;
+  const given = logger === true ? {} : logger;
+  return { ...given, serializers: { req: loggedRequest, ...given.serializers } };
+}
+
+function ownServer(logger: Logger): FastifyInstance {
   return fastify({
     logger,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -49,7 +62,7 @@ function ownServer(logger: Exclude<FastifyServerOptions['logger'], undefined>): 
 function onServer(
   server: Server | HttpsServer,
   { prefix = '', path = '/ws', admin }: EarshotOptions,
-  logger: Exclude<FastifyServerOptions['logger'], undefined>,
+  logger: Logger,
 ): FastifyInstance {
   let giveBack = () => {};
   const app = fastify({

@@ -3,11 +3,11 @@ import fp from 'fastify-plugin';
 import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
 import { adminRoutes } from './admin/routes.js';
-import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
 import { problem, problemOf } from './http/problem.js';
 import type { EarshotOptions } from './options/options.js';
+import { loggedRequest } from './report/requests.js';
 import { commandsRoute } from './routes/commands.js';
 import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';
@@ -48,13 +48,8 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
   await app.register(async (scope) => routes(scope, earshot), {
     prefix: earshot.options.prefix,
     // typed as printing a string, where pino takes an object as well
-    logSerializers: { req: logged as unknown as (request: FastifyRequest) => string },
+    logSerializers: { req: loggedRequest as unknown as (request: FastifyRequest) => string },
   });
-}
-
-/** What Fastify logs of a request, but for a token in its URL. */
-function logged({ method, url, host, ip, socket }: FastifyRequest) {
-  return { method, url: withoutToken(url), host, remoteAddress: ip, remotePort: socket.remotePort };
 }
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {

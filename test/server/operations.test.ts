@@ -305,21 +305,27 @@ t.test('pages / they are off → nothing at their paths', async (t) => {
   isProblem(t, await get(t, port, '/earshot.js'), { status: 404, code: 'not_found' });
 });
 
-t.test('requests / headers or a body that come too slowly → 408', async (t) => {
-  const { app, port } = await appOn(t);
-  app.server.headersTimeout = 100; // looked at once a second
-  app.server.requestTimeout = 100;
-  const headers = await rawConnect(t, port);
-  await headers.send('GET /livez HTTP/1.1\r\nhost: local');
-  const body = await rawConnect(t, port);
-  await body.send(
-    'POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[',
-  );
-  for (const raw of [headers, body]) {
-    t.equal((await raw.response()).status, 408);
-    await raw.closed;
-  }
-});
+t.test(
+  'requests / headers, a handshake, a body or anything at all that comes too slowly → 408',
+  async (t) => {
+    const { app, port } = await appOn(t);
+    app.server.headersTimeout = 100; // looked at once a second
+    app.server.requestTimeout = 100;
+    const headers = await rawConnect(t, port);
+    await headers.send('GET /livez HTTP/1.1\r\nhost: local');
+    const body = await rawConnect(t, port);
+    await body.send(
+      'POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[',
+    );
+    const upgrade = await rawConnect(t, port);
+    await upgrade.send(ours().slice(0, -2)); // but for the empty line that ends it
+    const silent = await rawConnect(t, port);
+    for (const raw of [headers, body, upgrade, silent]) {
+      t.equal((await raw.response()).status, 408);
+      await raw.closed;
+    }
+  },
+);
 
 t.test('requests / that nobody serves → a problem document with our code', async (t) => {
   const { port } = await appOn(t);

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { AppOptions } from '../../src/server/app.js';
 import { createApp } from '../../src/server/app.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
+import { traceLog } from './logs.js';
+import { noteSettings } from './secrets.js';
 import type { Teardown } from './spawn.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -33,14 +35,15 @@ const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 /** Options for development that a slow machine does not make unready. */
 const DEFAULTS = { dev: true, maxEventLoopDelayMs: 3_600_000 } as const;
 
-/** The application on a free port of the loopback. It ends with the test. */
+/** The application on a free port of the loopback; what it logs is kept. It ends with the test. */
 export async function appOn(
   t: Teardown,
   options: EarshotOptions = {},
   appOptions?: AppOptions,
 ): Promise<RunningApp> {
   const all = { ...DEFAULTS, ...options };
-  const app = await createApp(all, appOptions);
+  noteSettings(all);
+  const app = await createApp(all, { logger: traceLog(), ...appOptions });
   t.teardown(() => app.close());
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   const port = Number(new URL(url).port);

@@ -6,6 +6,7 @@ import { command } from '../../src/protocol/commands.js';
 import type { Envelope } from '../../src/protocol/pushes.js';
 import { envelope } from '../../src/protocol/pushes.js';
 import { SUBPROTOCOL } from '../../src/protocol/version.js';
+import { noteRequest, noteToken } from './secrets.js';
 import type { Teardown } from './spawn.js';
 
 export interface PeerOptions {
@@ -52,6 +53,7 @@ export class Peer {
   /** Sends a command as it is, id and all. */
   send(sent: CommandInput): void {
     command.parse(sent);
+    if (sent.type === 'authenticate') noteToken(sent.token);
     this.socket.send(JSON.stringify(sent));
   }
 
@@ -141,6 +143,7 @@ function connect(
   protocol: string | readonly string[],
   { headers = {}, client }: PeerOptions,
 ): WebSocket {
+  noteRequest(headers, [protocol].flat(), url);
   const socket = new WebSocket(url, [protocol].flat(), {
     perMessageDeflate: false,
     ...client,

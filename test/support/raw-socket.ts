@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { noteRequest } from './secrets.js';
 import type { Teardown } from './spawn.js';
 
 export { closeFrame, closeOf, type Frame, frame, OPCODES, type ParsedFrames, parseFrames } from './frames.js';
@@ -73,7 +74,9 @@ export function handshake(init: HandshakeInit = {}): string {
   const given = Object.entries(init.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), value] as const,
   );
-  const headers = Object.entries({ ...usual, ...Object.fromEntries(given) }).flatMap(([name, value]) =>
+  const all = { ...usual, ...Object.fromEntries(given) };
+  noteRequest(all, protocols, path);
+  const headers = Object.entries(all).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().map((each) => `${name}: ${each}\r\n`),
   );
   return `${method} ${path} HTTP/${httpVersion}\r\n${headers.join('')}\r\n`;

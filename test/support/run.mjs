@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { coverageOf } from './coverage.mjs';
+import { emptyEvidence, searchEvidence } from './leaks.mjs';
 import { environmentOf, otherNode } from './other-node.mjs';
 import { prerequisites } from './prerequisites.mjs';
 import { bin, ended, ROOT, run, start } from './process.mjs';
 import { createTally, describeFailure } from './tally.mjs';
 
+const ARTIFACTS = join(ROOT, 'artifacts');
+/** Fewer, and there was nothing to find: the search must not pass by being empty. */
+const FLOORS = { minSecrets: 100, minLines: 5000 };
 const WITH_COVERAGE = ['--coverage-report=json-summary', '--allow-incomplete-coverage'];
 const WITHOUT_COVERAGE = ['--disable-coverage'];
 
@@ -81,6 +85,7 @@ async function check(name, file, arguments_) {
 
 /** Runs the tests under one Node, and keeps the raw TAP under artifacts/. */
 async function test(node, version, coverage) {
+  emptyEvidence(ARTIFACTS);
   const { passed, failures, code } = await timed(`tests on Node ${version}\n`, async () => {
     const tally = createTally(sayFile);
     const child = start(node, [bin('tap', 'tap'), '--reporter=tap', ...coverage, ...files], {
@@ -95,6 +100,18 @@ async function test(node, version, coverage) {
   for (const failure of failures) fail(describeFailure(failure));
   if (passed + failures.length === 0) fail(`✖ tap on Node ${version} ran no test`);
   else if (code !== 0 && failures.length === 0) fail(`✖ tap on Node ${version} ended with code ${code}`);
+  if (isWhole) checkLogs();
+}
+
+/** One more test: what the servers under test logged holds no secret of the tests. */
+function checkLogs() {
+  const { faults, secrets, lines } = searchEvidence(ARTIFACTS, FLOORS);
+  const what = `no secret in the logs: ${secrets} secrets, ${lines} lines`;
+  if (faults.length > 0) fail(`✖ ${what}`, faults.join('\n'));
+  else {
+    total.passed++;
+    say(`  ✓ ${what}`);
+  }
 }
 
 function checkCoverage() {
@@ -109,7 +126,7 @@ function checkCoverage() {
 }
 
 function keep(name) {
-  const folder = join(ROOT, 'artifacts/tap');
+  const folder = join(ARTIFACTS, 'tap');
   mkdirSync(folder, { recursive: true });
   return createWriteStream(join(folder, name));
 }

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { keepLog } from './logs.js';
+import { noteSettings } from './secrets.js';
 
 /** Of `t`, what the helpers need. */
 export interface Teardown {
@@ -55,18 +57,25 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
 const RUN_TIMEOUT_MS = 60_000;
 
-/** Starts the built command on a free port, and waits until it prints its address. It ends with the test. */
+/**
+ * Starts the built command on a free port, and waits until it prints its address. What it says is kept, and it says
+ * all it can unless the test sets its LOG_LEVEL. It ends with the test.
+ */
 export async function startServer(t: Teardown, options: ServerOptions = {}): Promise<RunningServer> {
   const { command = ['serve', '--dev', '--port', '0'], args = [] } = options;
+  const env = { ...process.env, ...options.env, LOG_LEVEL: options.env?.['LOG_LEVEL'] ?? 'trace' };
+  noteSettings(env);
   const child = spawn(process.execPath, [COMMAND, ...command, ...args], {
     cwd: options.cwd ?? ROOT,
-    env: { ...process.env, ...options.env },
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = endOf(child);
   t.teardown(() => endProcess(child, ended));
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => keepLog(String(chunk)));
   const [url, port] = await addressOf(child, stdout, stderr, ended);
   return {
     url,

@@ -41,7 +41,7 @@ function checkRate(
   { publishesPerSecond }: ChannelRule,
 ): void {
   if (publishesPerSecond === undefined) return;
-  const name = `${callerOf(actor)} on ${channel}`;
+  const name = `on ${channel} ${callerOf(actor)}`; // a channel has no spaces, which a user may have
   if (context.rates.take(name, context.uptimeMs(), publishesPerSecond, burstOf(publishesPerSecond))) return;
   const exceeded = { limit: 'publishes', scope: 'channel' } as const;
   telemetry.limited(exceeded);

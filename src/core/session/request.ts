@@ -35,11 +35,8 @@ export async function request(
   }
   const decoded = decodeCommand(text, maxDataDepth);
   if (decoded.ok) {
-    const tooMany = takeMore(
-      context.sessions.quotas(identity.user, address),
-      context.uptimeMs(),
-      decoded.command.type,
-    );
+    const quotas = context.sessions.quotasOfRequest(identity.user, address);
+    const tooMany = takeMore(quotas, context.uptimeMs(), decoded.command.type);
     if (tooMany !== undefined) return requester.limited(tooMany, decoded.command.id);
     if (decoded.command.type === 'publish') context.telemetry.messagesIn('http');
     await runRequest(context, requester, decoded);
@@ -51,14 +48,14 @@ export async function request(
   return requester.answer;
 }
 
-/** Who has no session has the rate of one, and shares those of its user and its address. */
+/** Who has no session has the rates of one, and shares those of its user and its address. */
 function exceededBy(context: RequestContext, { actor }: Requester, bytes: number): Exceeded | undefined {
   const { commandsPerSecond, commandBurst } = context.limits;
   const now = context.uptimeMs();
   if (!context.rates.take(callerOf(actor), now, commandsPerSecond, commandBurst)) {
     return { limit: 'commands', scope: actor.caller.user === null ? 'address' : 'user' };
   }
-  return takeCommand(context.sessions.quotas(actor.caller.user, actor.address), now, bytes);
+  return takeCommand(context.sessions.quotasOfRequest(actor.caller.user, actor.address), now, bytes);
 }
 
 class OneRequest implements Requester {

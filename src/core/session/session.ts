@@ -11,7 +11,7 @@ import { tellMissed } from '../fanout/presence.js';
 import type { Subscriber, Subscription } from '../fanout/subscription.js';
 import type { Actor } from '../hooks.js';
 import type { Limits } from '../limits.js';
-import { STRIKES, toldLimits } from '../limits.js';
+import { ownLimits, STRIKES, toldLimits } from '../limits.js';
 import type { Identity } from '../policy/policy.js';
 import { describeLimit, takeCommand, takeMore } from '../quota/meter.js';
 import type { Exceeded } from '../quota/quota.js';
@@ -254,7 +254,7 @@ export class Session implements Requester, Subscriber {
 }
 
 /** Its commands and subscriptions have bounds of their own. */
-function ownQuota({ publishesPerSecond, bytesPerSecond }: Limits): Quota[] {
-  const own = { publishesPerSecond, bytesPerSecond };
+function ownQuota(limits: Limits): Quota[] {
+  const own = ownLimits(limits);
   return isBounded(own) ? [new Quota('session', own)] : [];
 }

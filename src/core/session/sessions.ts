@@ -1,4 +1,5 @@
-import type { SharedLimits } from '../limits.js';
+import type { Limits } from '../limits.js';
+import { ownLimits } from '../limits.js';
 import type { Quota } from '../quota/quota.js';
 import { Quotas } from '../quota/quotas.js';
 import type { Session } from './session.js';
@@ -10,10 +11,14 @@ export class Sessions {
   readonly #users = new Map<string, Session | Set<Session>>();
   readonly #userQuotas: Quotas;
   readonly #addressQuotas: Quotas;
+  /** Of requests, which have no session. */
+  readonly #requestQuotas: { readonly user: Quotas; readonly address: Quotas };
 
-  constructor(perUser: SharedLimits, perAddress: SharedLimits) {
-    this.#userQuotas = new Quotas('user', perUser);
-    this.#addressQuotas = new Quotas('address', perAddress);
+  constructor(limits: Limits) {
+    this.#userQuotas = new Quotas('user', limits.perUser);
+    this.#addressQuotas = new Quotas('address', limits.perAddress);
+    const own = ownLimits(limits);
+    this.#requestQuotas = { user: new Quotas('user', own), address: new Quotas('address', own) };
   }
 
   get size(): number {
@@ -65,6 +70,13 @@ export class Sessions {
     const ofUser = user === null ? undefined : this.#userQuotas.of(user);
     const ofAddress = this.#addressQuotas.of(address);
     return [...(ofUser === undefined ? [] : [ofUser]), ...(ofAddress === undefined ? [] : [ofAddress])];
+  }
+
+  /** The same for a request: the bounds of one session are those of all that its user, or else its address, sends so. */
+  quotasOfRequest(user: string | null, address: string): Quota[] {
+    const { user: ofUsers, address: ofAddresses } = this.#requestQuotas;
+    const own = user === null ? ofAddresses.of(address) : ofUsers.of(user);
+    return [...(own === undefined ? [] : [own]), ...this.quotas(user, address)];
   }
 
   /** A list of its own: sessions may end while one goes through it. */

@@ -15,7 +15,7 @@ export function addressesBehind(trustProxy: readonly string[]): AddressOf {
   if (trustProxy.length === 0) return socketAddress;
   const trusts = compile(trustProxy);
   return (request) => {
-    const forwarded = proxyAddr(request, trusts);
+    const forwarded = withoutPort(proxyAddr(request, (address, hop) => trusts(withoutPort(address), hop)));
     return isIP(forwarded) === 0 ? socketAddress(request) : plain(forwarded);
   };
 }
@@ -32,7 +32,15 @@ function socketAddress({ socket }: IncomingMessage): string {
   return plain(socket.remoteAddress ?? 'unknown');
 }
 
+const BRACKETED = /^\[([^\]]*)\](?::\d+)?$/;
+const WITH_PORT = /^([^:]*):\d+$/;
+
+/** Some proxies write the port as well (RFC 7239 §6): `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(address: string): string {
+  return (BRACKETED.exec(address) ?? WITH_PORT.exec(address))?.[1] ?? address;
+}
+
 /** IPv4 as IPv4, also where the socket is IPv6. */
 function plain(address: string): string {
-  return address.replace(/^::ffff:/, '');
+  return address.replace(/^::ffff:(?=[\d.]+$)/i, '');
 }

@@ -30,10 +30,10 @@ export function credentialsOf(
   return query === null ? undefined : { token: query, from: 'query' };
 }
 
-/** A URL as it may be logged: a query that carries a token is left out. */
+/** A URL as it may be logged: a query that carries a token is left out, however often it is begun. */
 export function withoutToken(url: string): string {
-  const [path = '', query = ''] = url.split('?');
-  return new URLSearchParams(query).has('token') ? `${path}?…` : url;
+  const [path = '', ...queries] = url.split('?');
+  return queries.some((query) => new URLSearchParams(query).has('token')) ? `${path}?…` : url;
 }
 
 function decodeBearer(value: string): string {
