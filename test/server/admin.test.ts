@@ -560,7 +560,9 @@ t.test(
       });
       t.teardown(() => server.closeAllConnections());
       const text = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-      t.equal((await text('/rt/openapi.json')).startsWith('{"openapi":"3.1.1"'), 'admin' in options);
+      const told = await text('/rt/openapi.json');
+      if ('admin' in options) t.match(told, /^\{"openapi":"3\.1\.1"/);
+      else t.equal(told, 'theirs');
       t.equal(await text('/openapi.json'), 'theirs');
       t.match(await text('/rt/v1/admin/stats'), 'admin' in options ? 'unauthenticated' : 'not_found');
       server.close();
