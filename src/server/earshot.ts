@@ -210,7 +210,7 @@ export class Earshot implements AsyncDisposable {
     const beganAt = performance.now();
     this.#draining = true;
     await drainSessions(this.#node, this.#endpoint.webSockets, {
-      timeoutMs: timeoutMs - delayMs,
+      timeoutMs: Math.max(1, timeoutMs - delayMs),
       backWithinMs: this.options.drainTimeoutMs,
       reconnectsPerSecond: this.options.reconnectsPerSecond,
     });

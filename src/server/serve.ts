@@ -5,8 +5,10 @@ import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
 import type { Settings } from './settings/settings.js';
 
-/** After the drain, for what then still has to end. */
+/** Of the time for the whole end: what is left after the drain for everything else. */
 const END_MS = 2000;
+/** A process that something went wrong in says goodbye, and no more. */
+const CRASH_MS = 1000;
 const WEAK_SECRET_BYTES = 32;
 
 /** Runs the server until a signal ends it. Rejects with an OptionsError for what can't be started. */
@@ -58,10 +60,12 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
 /** A second signal ends at once; an error that nobody caught is logged, and ends in the same order with exit 1. */
 function endOnSignal(app: FastifyInstance): { uninstall(): void } {
   const { drainTimeoutMs } = app.earshot.options;
-  return closeWithGrace({ delay: drainTimeoutMs + END_MS, logger: false }, async ({ err, signal }) => {
+  const timeoutMs = Math.max(drainTimeoutMs - END_MS, drainTimeoutMs / 2);
+  return closeWithGrace({ delay: drainTimeoutMs, logger: false }, async ({ err, signal }) => {
     if (err === undefined) app.log.info({ signal }, 'draining');
     else app.log.fatal(err, 'uncaught error');
-    await app.earshot.drain(); // before close(): until then the probes answer, liveness with 200
+    // before close(): until then the probes answer, liveness with 200
+    await app.earshot.drain(err === undefined ? { timeoutMs } : { timeoutMs: CRASH_MS, delayMs: 0 });
     await app.close();
   });
 }

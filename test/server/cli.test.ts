@@ -218,6 +218,32 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+t.test(
+  'crash / an error that nobody catches → the clients are told goodbye, one line of the log, exit 1',
+  async (t) => {
+    const hook = "onPublish: () => void setImmediate(() => { throw new Error('the host is broken'); })";
+    const dir = t.testdir({
+      'earshot.config.mjs': `export default { dev: true, port: 0, drainDelayMs: 20_000, hooks: { ${hook} } };`,
+    });
+    const server = await start(t, {
+      args: ['--config', `${dir}/earshot.config.mjs`, '--log-level', 'fatal'],
+    });
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => peer(t, `ws://127.0.0.1:${server.port}/ws`)),
+    );
+    for (const client of clients) await client.next('welcome');
+    clients[0]?.sendRaw('{"type":"publish","id":1,"channel":"a","data":1}');
+    for (const client of clients) {
+      t.match(await client.next('bye'), { code: 'draining', advice: 'retry' });
+      t.match(await client.closed, { code: 1012 });
+    }
+    const { code, signal } = await server.stop('SIGCONT');
+    t.strictSame({ code, signal }, { code: 1, signal: null });
+    t.equal(server.stdout().split('the host is broken').length - 1 > 0, true, 'it is logged');
+    t.equal(server.stderr(), '');
+  },
+);
+
 t.test('signal / a second one while it drains → ends at once', async (t) => {
   const dir = t.testdir({ 'slow.json': '{"dev":true,"port":0,"closeTimeoutMs":25000}' });
   const server = await start(t, { args: ['--config', `${dir}/slow.json`] });
