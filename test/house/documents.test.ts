@@ -108,7 +108,8 @@ t.test(
 );
 
 t.test('documents / every link and every path of ours → leads somewhere', async (t) => {
-  const documents = ['README.md', 'CHANGELOG.md', ...markdownIn('docs'), ...markdownIn('docs/decisions')];
+  const folders = ['docs', 'docs/decisions', 'docs/recipes'];
+  const documents = ['README.md', 'CHANGELOG.md', ...folders.flatMap(markdownIn)];
   const dead = documents.flatMap((document) =>
     [...linksFrom(document), ...pathsIn(read(document))]
       .filter((path) => !existsSync(pathOf(path)))

@@ -20,7 +20,10 @@ export interface ConnectEvent {
   readonly address: string;
 }
 
-/** Who the caller is, as the host knows better: from a cookie of its own, say. What is left out stays as it is. */
+/**
+ * Who the caller is, as the host knows better: from a cookie of its own, say. What is left out stays as it is. It lasts
+ * as long as the session: a token that is renewed changes none of it.
+ */
 export interface ConnectIdentity {
   /** 1 to 256 characters. */
   readonly user?: string;
@@ -38,8 +41,8 @@ type Now<T> = T | Promise<T>;
 
 /**
  * Code of the host that has a say. Each is awaited for at most `hookTimeoutMs`. `false` refuses with `forbidden`, a
- * thrown `Refused` with its code, anything else that is thrown with `internal`, a late answer with `unavailable`; the
- * last two are logged.
+ * thrown `Refused` with its code, anything else that is thrown and an answer that is none with `internal`, a late answer
+ * with `unavailable`; the last two are logged.
  */
 export interface Hooks {
   /** Who may do what, before the table is asked: true and false are the verdict, undefined leaves it to the table. */
