@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { peer } from '../support/peer.js';
 import { rawConnect } from '../support/raw-socket.js';
+import { secret } from '../support/secrets.js';
 import type { ProcessResult, RunningServer, ServerOptions } from '../support/spawn.js';
 import { freePort, ROOT, runProcess, startServer } from '../support/spawn.js';
 import { ours } from './scene.js';
@@ -20,7 +21,7 @@ const CLEAN = {
   EARSHOT_ORIGINS: undefined,
   EARSHOT_TOKEN_SECRET: undefined,
 };
-const SECRET = 'a secret of the tests that is longer than 32 bytes';
+const SECRET = secret('a secret of the tests that is longer than 32 bytes');
 
 interface Run {
   readonly args?: readonly string[];
