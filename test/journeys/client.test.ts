@@ -5,10 +5,12 @@ import type { Client, ConnectOptions, Subscription } from '../../src/client/node
 import { connect } from '../../src/client/node.js';
 import type { EarshotOptions } from '../../src/index.js';
 import { createApp, MemoryStore } from '../../src/index.js';
+import { traceLog } from '../support/logs.js';
+import { secret as asSecret } from '../support/secrets.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
 
-const SECRET = 'a secret of tests: thirty-two bytes or more';
+const SECRET = asSecret('a secret of tests: thirty-two bytes or more');
 const MESSAGES = 500;
 const CUTS = 20;
 
@@ -18,7 +20,7 @@ const EAGER: ConnectOptions = { minBackoffMs: 1, maxBackoffMs: 40 };
 const UNHURRIED = { commandsPerSecond: 1e6, commandBurst: 1e6 };
 
 async function serverOn(t: Test, options: EarshotOptions, port = 0) {
-  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options });
+  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options }, { logger: traceLog() });
   t.teardown(() => app.close());
   const url = new URL(await app.listen({ port, host: '127.0.0.1' }));
   return {
@@ -71,7 +73,7 @@ function listen(subscription: Subscription) {
 function sign(seconds: number, secret = SECRET): Promise<string> {
   const claims = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject('u-1');
   const expiresAt = Math.ceil(Date.now() / 1000) + seconds;
-  return claims.setExpirationTime(expiresAt).sign(new TextEncoder().encode(secret));
+  return claims.setExpirationTime(expiresAt).sign(new TextEncoder().encode(secret)).then(asSecret);
 }
 
 t.test('client / all is well → publishes, hears, reads what was and who is there', async (t) => {

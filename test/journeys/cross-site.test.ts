@@ -10,7 +10,7 @@ import { secret } from '../support/secrets.js';
 // A browser takes what it takes where many tests share a few cores; each wait in it has its own bound.
 t.setTimeout(300_000);
 
-const SECRET = 'the secret that signs the cookies of these tests';
+const SECRET = secret('the secret that signs the cookies of these tests');
 const COOKIE = 'sid';
 const browser = await launchChromium(t);
 

@@ -10,15 +10,17 @@ import { createApp } from '../../src/index.js';
 import type { Child } from '../support/child.js';
 import { startChild } from '../support/child.js';
 import { blocksOf } from '../support/documents.js';
+import { traceLog } from '../support/logs.js';
 import { peer, plainPeer } from '../support/peer.js';
+import { secret } from '../support/secrets.js';
 import { freePort, ROOT, runProcess } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 
-const SECRET = 'a secret of tests: thirty-two bytes or more';
+const SECRET = secret('a secret of tests: thirty-two bytes or more');
 const SUBPROTOCOL = 'earshot.v1.json';
 
 async function serverOn(t: Test, options: EarshotOptions) {
-  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options });
+  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options }, { logger: traceLog() });
   t.teardown(() => app.close());
   const { host, port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
   return { app, host, port, wsUrl: `ws://${host}/ws` };
@@ -27,7 +29,7 @@ async function serverOn(t: Test, options: EarshotOptions) {
 /** A token of u-1. */
 function sign(): Promise<string> {
   const claims = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject('u-1');
-  return claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET));
+  return claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET)).then(secret);
 }
 
 /** The client in Python: what it is told to send, and what it tells. */

@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import type { EarshotOptions } from '../../src/index.js';
 import { createApp } from '../../src/index.js';
 import { launchChromium, openPage, type WatchedPage } from '../support/chromium.js';
+import { traceLog } from '../support/logs.js';
 import { ROOT } from '../support/spawn.js';
 
 // A browser takes what it takes where many tests share a few cores; each wait in it has its own bound.
@@ -20,7 +21,7 @@ mkdirSync(PICTURES, { recursive: true });
 
 /** The server in development mode, and ways to reach into it. */
 async function serveLobby(t: Test, options: EarshotOptions = {}) {
-  const app = await createApp({ dev: true, ...options });
+  const app = await createApp({ dev: true, ...options }, { logger: traceLog() });
   t.teardown(() => app.close());
   const sockets = new Map<number, Socket>();
   app.server.on('connection', (socket) => sockets.set(socket.remotePort ?? 0, socket));

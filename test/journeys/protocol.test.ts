@@ -6,11 +6,13 @@ import type { EarshotOptions } from '../../src/index.js';
 import { createApp } from '../../src/index.js';
 import type { Block } from '../support/documents.js';
 import { blocksOf } from '../support/documents.js';
+import { traceLog } from '../support/logs.js';
 import { peer, plainPeer } from '../support/peer.js';
+import { secret } from '../support/secrets.js';
 import type { Line } from '../support/transcript.js';
 import { linesOf, Placeholders } from '../support/transcript.js';
 
-const SECRET = 'a secret of tests: thirty-two bytes or more';
+const SECRET = secret('a secret of tests: thirty-two bytes or more');
 
 const document = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const blocks = blocksOf(document).filter(({ language }) => ['wire', 'http'].includes(language));
@@ -22,14 +24,14 @@ function examples(language: string, info: string): readonly Block[] {
 
 /** A fresh server; its host and port. */
 async function serverOn(t: Test, options: EarshotOptions): Promise<string> {
-  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options });
+  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options }, { logger: traceLog() });
   t.teardown(() => app.close());
   return new URL(await app.listen({ port: 0, host: '127.0.0.1' })).host;
 }
 
 function token(): Promise<string> {
   const claims = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject('u-1');
-  return claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET));
+  return claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET)).then(secret);
 }
 
 /** One end of a conversation, line by line. */

@@ -19,13 +19,15 @@ import { startChild } from '../support/child.js';
 import { launchChromium, openPage } from '../support/chromium.js';
 import type { Block } from '../support/documents.js';
 import { blocksOf } from '../support/documents.js';
+import { traceLog } from '../support/logs.js';
 import { peer } from '../support/peer.js';
+import { secret } from '../support/secrets.js';
 import { freePort, ROOT, runProcess } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 
 /** The address that the README speaks of. */
 const ADDRESS = '127.0.0.1:8080';
-const SECRET = 'a secret of tests: thirty-two bytes or more';
+const SECRET = secret('a secret of tests: thirty-two bytes or more');
 
 /** A whole build, on a machine that has other things to do as well. */
 const BUILT_MS = 75_000;
@@ -87,7 +89,11 @@ async function starts(t: Test): Promise<void> {
   }
   for (const built of ['earshot.js', 'earshot.js.map']) rmSync(join(clone, 'public', built), { force: true });
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
-  const server = await startChild(t, 'npm', ['start'], { cwd: clone, env: { PORT: '0' } });
+  const server = await startChild(t, 'npm', ['start'], {
+    cwd: clone,
+    env: { PORT: '0', LOG_LEVEL: 'trace' },
+    isServer: true,
+  });
   const [, url = ''] = await server.says(/open (http:\/\/127\.0\.0\.1:\d+)\/\n/, BUILT_MS);
   t.match(await textOf(`${url}/`), /<title>/, 'the lobby');
   t.match(await textOf(`${url}/earshot.js`), /export/, 'the client, built');
@@ -164,7 +170,7 @@ async function help(t: Test, text: string): Promise<void> {
 
 async function tour(t: Test, text: string): Promise<void> {
   const claims = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject('u-1');
-  const token = await claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET));
+  const token = secret(await claims.setExpirationTime('1h').sign(new TextEncoder().encode(SECRET)));
   const strict = { dev: false, token: { secret: SECRET } };
   for (const [options, env] of [[{}, {}] as const, [strict, { TOKEN: token }] as const]) {
     const on = await serverOn(t, options);
@@ -182,7 +188,10 @@ async function tree(t: Test, text: string): Promise<void> {
 
 /** A development server, and what a test asks of it. */
 async function serverOn(t: Test, options: EarshotOptions = {}) {
-  const app = await createApp({ dev: true, maxEventLoopDelayMs: 3_600_000, ...options });
+  const app = await createApp(
+    { dev: true, maxEventLoopDelayMs: 3_600_000, ...options },
+    { logger: traceLog() },
+  );
   t.teardown(() => app.close());
   const { host } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
   return {

@@ -7,10 +7,11 @@ import type { EarshotOptions } from '../../src/server/options/options.js';
 import { peer, plainPeer } from '../support/peer.js';
 import type { HandshakeInit, RawResponse } from '../support/raw-socket.js';
 import { handshake, rawConnect } from '../support/raw-socket.js';
+import { secret as asSecret } from '../support/secrets.js';
 import type { Scene, SceneOptions } from './scene.js';
 import { isProblem, ours, refused, scene, undisturbed } from './scene.js';
 
-const SECRET = 'the secret of these tests, longer than thirty-two bytes';
+const SECRET = asSecret('the secret of these tests, longer than thirty-two bytes');
 const UNAUTHENTICATED = { status: 401, code: 'unauthenticated' } as const;
 const FORBIDDEN = { status: 403, code: 'forbidden' } as const;
 const ORIGIN = 'https://good.example';
@@ -23,7 +24,8 @@ function sign(
   secret = SECRET,
 ): Promise<string> {
   const all = { sub: 'ann', exp: inAnHour(), ...claims } as JWTPayload; // claims of the wrong type are the point
-  return new SignJWT(all).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
+  const signed = new SignJWT(all).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
+  return signed.then(asSecret);
 }
 
 /** A token that nobody signed, or that has a signature of the test's choice. */

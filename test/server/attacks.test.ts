@@ -155,7 +155,7 @@ t.test(
 async function good(): Promise<Record<string, string>> {
   const exp = Math.floor(Date.now() / 1000) + 3600;
   const token = new SignJWT({ sub: 'bystander', exp }).setProtectedHeader({ alg: 'HS256' });
-  const authorization = `Bearer ${await token.sign(new TextEncoder().encode(SECRET))}`;
+  const authorization = `Bearer ${secret(await token.sign(new TextEncoder().encode(SECRET)))}`;
   return { authorization, 'x-forwarded-for': '203.0.113.1' };
 }
 

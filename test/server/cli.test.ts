@@ -8,12 +8,13 @@ import type { Run } from '../support/command.js';
 import { builtEarshot, CLEAN, COMMAND, earshot, failsWith, jsonLines } from '../support/command.js';
 import { peer } from '../support/peer.js';
 import { rawConnect } from '../support/raw-socket.js';
+import { secret } from '../support/secrets.js';
 import type { RunningServer, ServerOptions } from '../support/spawn.js';
 import { freePort, ROOT, startServer } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 import { ours } from './scene.js';
 
-const SECRET = 'a secret of the tests that is longer than 32 bytes';
+const SECRET = secret('a secret of the tests that is longer than 32 bytes');
 
 function start(t: Test, { args = [], env = {} }: Run): Promise<RunningServer> {
   const options: ServerOptions = { command: ['serve'], args, env: { ...CLEAN, ...env } };

@@ -12,6 +12,7 @@ import type { Earshot } from '../../src/server/earshot.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
 import { OptionsError } from '../../src/server/options/options.js';
 import { earshot } from '../../src/server/plugin.js';
+import { traceLog } from '../support/logs.js';
 import { peer } from '../support/peer.js';
 import { frame, handshake, OPCODES, parseFrames, rawConnect } from '../support/raw-socket.js';
 import type { Teardown } from '../support/spawn.js';
@@ -70,7 +71,7 @@ async function status(t: Test, port: number, bytes: string) {
 t.test(
   "plugin / on somebody's application, with a prefix → ours are below it, the rest is theirs",
   async (t) => {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     app.get('/', async () => 'theirs');
     app.setNotFoundHandler(async (_request, reply) => reply.code(404).send('their 404'));
     app.setErrorHandler(async (_error, _request, reply) => reply.code(500).send('their error'));
@@ -96,7 +97,7 @@ t.test(
 );
 
 t.test('plugin / a path of its own, probes and metrics left to the host → as told', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true, path: '/live/socket', probes: false, metrics: false });
   const port = await listening(t, app);
   for (const path of ['/livez', '/readyz', '/health', '/metrics', '/ws']) {
@@ -114,7 +115,7 @@ t.test('plugin / options that can not be → the register rejects with what is w
     [{ dev: true, speed: 9 } as EarshotOptions, /speed: unknown option/],
   ];
   for (const [options, message] of bad) {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     const error = await Promise.resolve(app.register(earshot, options)).then(
       () => undefined,
       (reason: unknown) => reason,
@@ -127,7 +128,7 @@ t.test('plugin / options that can not be → the register rejects with what is w
 
 for (const order of ['before', 'after'] as const) {
   t.test(`plugin / @fastify/websocket registered ${order} → both serve their paths`, async (t) => {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     const theirs = async () => {
       await app.register(fastifyWebsocket);
       await app.register(async (scope) => {
@@ -157,7 +158,7 @@ for (const order of ['before', 'after'] as const) {
 }
 
 t.test('plugin / twice, under prefixes of their own → both serve, each its own', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true, prefix: '/a' });
   await app.register(earshot, { dev: true, prefix: '/b', decorateAs: 'second' });
   const port = await listening(t, app);
@@ -173,19 +174,19 @@ t.test('plugin / twice, under prefixes of their own → both serve, each its own
 t.test(
   'plugin / twice under one name, or on one path → a clear error, and nothing left behind',
   async (t) => {
-    const sameName = fastify();
+    const sameName = fastify({ logger: traceLog() });
     await sameName.register(earshot, { dev: true, prefix: '/a' });
     await t.rejects(Promise.resolve(sameName.register(earshot, { dev: true, prefix: '/b' })), {
       message: /decorator "earshot".*decorateAs/,
     });
     await sameName.close();
-    const taken = fastify();
+    const taken = fastify({ logger: traceLog() });
     taken.decorate('realtime', 'theirs');
     await t.rejects(Promise.resolve(taken.register(earshot, { dev: true, decorateAs: 'realtime' })), {
       message: /decorator "realtime"/,
     });
     await taken.close();
-    const samePath = fastify();
+    const samePath = fastify({ logger: traceLog() });
     await samePath.register(earshot, { dev: true });
     await t.rejects(Promise.resolve(samePath.register(earshot, { dev: true, decorateAs: 'second' })), {
       message: /\/ws has a WebSocket/,
@@ -195,7 +196,7 @@ t.test(
 );
 
 t.test('plugin / never listened → serves inject, and closes', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true });
   t.match(await app.inject('/livez'), { statusCode: 200 });
   await app.close();
@@ -207,7 +208,7 @@ t.test('server / of somebody else, with a handler of its own → theirs is their
     response.writeHead(request.url === '/' ? 200 : 404).end(`theirs ${request.url}`);
   });
   const port = await listeningServer(t, server);
-  const app = await createApp({ dev: true }, { server });
+  const app = await createApp({ dev: true }, { server, logger: traceLog() });
   t.teardown(() => app.close());
   const text = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
   t.equal(await text('/'), 'theirs /');
@@ -230,7 +231,7 @@ t.test('server / of somebody else, with upgrades of its own → both serve', asy
     socket.end(`HTTP/1.1 418 theirs\r\ncontent-length: 0\r\n\r\n`, () => request.resume()),
   );
   const port = await listeningServer(t, server);
-  const app = await createApp({ dev: true }, { server });
+  const app = await createApp({ dev: true }, { server, logger: traceLog() });
   t.teardown(() => app.close());
   await works(t, `ws://127.0.0.1:${port}/ws`);
   t.equal((await status(t, port, ours({ path: '/theirs' }))).status, 418);
@@ -246,7 +247,7 @@ t.test('server / of somebody else, after our close → is as it was', async (t) 
   const server = createServer((_request, response) => response.end('theirs'));
   const port = await listeningServer(t, server);
   const { emit } = server;
-  const app = await createApp({ dev: true }, { server });
+  const app = await createApp({ dev: true }, { server, logger: traceLog() });
   const client = await peer(t, `ws://127.0.0.1:${port}/ws`);
   await app.close();
   t.match(await client.closed, { code: 1012 });
@@ -262,8 +263,8 @@ t.test('close / given back out of order → the others go on', async (t) => {
   const server = createServer();
   const port = await listeningServer(t, server);
   const [first, second] = [
-    await createApp({ dev: true, prefix: '/a' }, { server }),
-    await createApp({ dev: true, prefix: '/b' }, { server }),
+    await createApp({ dev: true, prefix: '/a' }, { server, logger: traceLog() }),
+    await createApp({ dev: true, prefix: '/b' }, { server, logger: traceLog() }),
   ];
   t.teardown(() => second.close());
   await first.close();
@@ -274,7 +275,7 @@ t.test('close / given back out of order → the others go on', async (t) => {
 t.test(
   'close / with open WebSockets, one of which reads nothing → bye, 1012, and it does not hang',
   async (t) => {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     await app.register(earshot, { dev: true });
     const port = await listening(t, app);
     const client = await peer(t, `ws://127.0.0.1:${port}/ws`);
@@ -297,7 +298,7 @@ t.test(
 );
 
 t.test('close / a peer with 1 MB queued that reads nothing → it does not hang', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true, drainTimeoutMs: 1500 });
   const port = await listening(t, app);
   const deaf = await status(t, port, ours());
@@ -311,7 +312,7 @@ t.test('close / a peer with 1 MB queued that reads nothing → it does not hang'
 });
 
 t.test('close / while a token is being checked → the caller is refused, and it does not hang', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   let ask: () => void = () => {};
   const asked = new Promise<void>((resolve) => {
     ask = resolve;
@@ -332,7 +333,7 @@ t.test('close / while a token is being checked → the caller is refused, and it
 });
 
 t.test('close / an upgrade that comes while it drains → 503 in words', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   let drained: () => void = () => {};
   await app.register(earshot, { dev: true });
   app.addHook('preClose', async () => {
@@ -357,7 +358,7 @@ for (const [what, bytes] of Object.entries({
   'has sent half a header': 'GET /livez HTTP/1.1\r\nHost:',
 })) {
   t.test(`close / a connection that ${what} → is cut, and does not hold it up`, async (t) => {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     await app.register(earshot, { dev: true, drainTimeoutMs: 600_000 });
     const raw = await rawConnect(t, await listening(t, app));
     const [connected] = await Promise.all([once(app.server, 'connection'), rawConnect(t, portOf(app))]);
@@ -369,7 +370,7 @@ for (const [what, bytes] of Object.entries({
 }
 
 t.test('close / a request that is being answered → is answered first', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true });
   let asked = () => {};
   let answer = (_text: string) => {};
@@ -394,7 +395,7 @@ t.test('close / a request that is being answered → is answered first', async (
 t.test(
   'prefix / of the scope that it is registered in → counts for the WebSocket as for the routes',
   async (t) => {
-    const app = fastify();
+    const app = fastify({ logger: traceLog() });
     await app.register(async (scope) => scope.register(earshot, { dev: true, prefix: '/rt' }), {
       prefix: '/api',
     });
@@ -405,7 +406,7 @@ t.test(
 );
 
 t.test('close / twice, and drain before it → one end', async (t) => {
-  const app = fastify();
+  const app = fastify({ logger: traceLog() });
   await app.register(earshot, { dev: true });
   const port = await listening(t, app);
   const raw = await status(t, port, ours());

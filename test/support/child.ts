@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { keepLog } from './logs.js';
 import type { Ended, Teardown } from './spawn.js';
 import { ROOT } from './spawn.js';
 
@@ -7,6 +8,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** On top of this process's own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** True for one of our servers: what it says is kept, as the log that it is. */
+  readonly isServer?: boolean;
 }
 
 /** A program that goes on running, and what it has said so far on stdout and stderr. */
@@ -32,7 +35,7 @@ export async function startChild(
   t: Teardown,
   file: string,
   args: readonly string[],
-  { cwd = ROOT, env = {} }: ChildOptions = {},
+  { cwd = ROOT, env = {}, isServer = false }: ChildOptions = {},
 ): Promise<Child> {
   const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe', detached: true });
   const ended = new Promise<Ended>((resolve) => {
@@ -49,6 +52,7 @@ export async function startChild(
   t.teardown(() => stop());
   child.stdin.on('error', () => {}); // it may end before it has read all: `ended` tells
   const output = new Output(child, ended);
+  if (isServer) void ended.then(() => keepLog(output.text));
   return {
     pid,
     ended,

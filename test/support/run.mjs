@@ -12,7 +12,7 @@ import { createTally, describeFailure } from './tally.mjs';
 
 const ARTIFACTS = join(ROOT, 'artifacts');
 /** Fewer, and there was nothing to find: the search must not pass by being empty. */
-const FLOORS = { minSecrets: 100, minLines: 5000 };
+const FLOORS = { minSecrets: 300, minLines: 3000 };
 const WITH_COVERAGE = ['--coverage-report=json-summary', '--allow-incomplete-coverage'];
 const WITHOUT_COVERAGE = ['--disable-coverage'];
 
