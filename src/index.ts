@@ -1,13 +1,26 @@
-export type { Action, Caller, Identity } from './core/policy/policy.js';
+export type {
+  AuthorizeEvent,
+  DisconnectEvent,
+  PublishChange,
+  PublishEvent,
+  SubscribeEvent,
+} from './core/hooks.js';
+export type { Action } from './core/policy/action.js';
+export type { Caller, Identity } from './core/policy/policy.js';
+export type { Revocation } from './core/session/revocations.js';
 export type { ErrorCode } from './protocol/codes.js';
 export type { Producer } from './protocol/commands.js';
 export type { Position, Start } from './protocol/offset.js';
 export { formatOffset, makeEpoch, parseOffset } from './protocol/offset.js';
 export { Refused } from './protocol/refused.js';
 export { BEGINNING, NOW } from './protocol/version.js';
+export type { ChannelInfo, ChannelRegistry } from './server/api/channels.js';
+export type { History, HistoryOptions, Message, PublishOptions } from './server/api/messages.js';
+export type { ListOptions, SessionInfo, SessionRegistry } from './server/api/sessions.js';
+export type { Stats } from './server/api/stats.js';
 export type { AppOptions } from './server/app.js';
 export { createApp } from './server/app.js';
-export type { SessionInfo, SessionRegistry } from './server/earshot.js';
+export type { DrainOptions, RevokeOptions } from './server/earshot.js';
 export { Earshot } from './server/earshot.js';
 export type {
   ConnectEvent,
@@ -24,6 +37,7 @@ export type { MemoryStoreOptions } from './store/memory.js';
 export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';
 export type {
   Appended,
+  ChannelStat,
   NewMessage,
   Page,
   ReadBound,

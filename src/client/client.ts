@@ -5,6 +5,7 @@ import { Emitter } from './emitter.js';
 import { EarshotError, errorOf } from './errors.js';
 import type {
   CallOptions,
+  DirectMessage,
   HistoryOptions,
   HistoryPage,
   PublishOptions,
@@ -32,6 +33,8 @@ export interface ClientEvents {
   state: [state: ConnectionState, info: StateInfo];
   /** On every connection, when its session has begun. */
   welcome: [session: Session];
+  /** What the server said to this session alone. */
+  direct: [message: DirectMessage];
   /** What belongs to no promise: the token function failed, a frame of ours was no envelope, the end for good. */
   error: [error: EarshotError];
   /** The server is about to close the connection, and says what to do. */
@@ -229,6 +232,7 @@ export class Client<Channels extends object = Record<string, unknown>> {
     if ('id' in envelope && envelope.id !== undefined) this.#requests.answered(envelope.id, envelope);
     else if (envelope.type === 'error') this.#events.emit('error', errorOf(envelope));
     else if ('channel' in envelope) this.#feeds.take(envelope);
+    else if (envelope.type === 'direct') this.#events.emit('direct', envelope);
   }
 
   #dropped(): void {

@@ -1,5 +1,5 @@
 import type { Advice } from '../protocol/codes.js';
-import type { Welcome } from '../protocol/pushes.js';
+import type { Direct, Welcome } from '../protocol/pushes.js';
 import type { BackoffBounds } from './backoff.js';
 import type { FetchLike, SocketConstructor } from './socket.js';
 
@@ -129,9 +129,14 @@ export interface Message<T = unknown> {
   /** When it was stored, in ms since 1970. */
   readonly at: number;
   readonly data: T;
+  /** Notes of the server beside the data, where there are any. */
+  readonly meta?: Readonly<Record<string, unknown>>;
   /** Where the channel holds bytes: `data` is a string of base64. */
   readonly encoding?: 'base64';
 }
+
+/** What the server said to this session alone. It is told once, or where the connection is cut not at all. */
+export type DirectMessage = Omit<Direct, 'type'>;
 
 export interface PublishResult {
   /** The position after the message. */

@@ -2,7 +2,8 @@ import type { Producer } from '../protocol/commands.js';
 import type { Start } from '../protocol/offset.js';
 import type { LeftCause } from '../protocol/pushes.js';
 import type { Transport } from './carrier.js';
-import type { Action, Caller } from './policy/policy.js';
+import type { Action } from './policy/action.js';
+import type { Caller } from './policy/policy.js';
 
 /** Who does something, as hooks are told. */
 export interface Actor {

@@ -1,6 +1,16 @@
 import type { SessionLimits } from '../protocol/pushes.js';
 
-/** Every bound of a session (PROTOCOL §6). */
+/** What several sessions may do together, or one besides its own bounds. Nothing is bounded that isn't set. */
+export interface SharedLimits {
+  readonly maxSessions?: number | undefined;
+  readonly maxSubscriptions?: number | undefined;
+  readonly commandsPerSecond?: number | undefined;
+  readonly publishesPerSecond?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+  readonly connectsPerSecond?: number | undefined;
+}
+
+/** Every bound of a session (PROTOCOL §6), and of what belongs together. */
 export interface Limits {
   /** Of one frame that comes in. */
   readonly maxFrameBytes: number;
@@ -10,6 +20,14 @@ export interface Limits {
   readonly commandsPerSecond: number;
   /** Commands that may come at once after a quiet while. */
   readonly commandBurst: number;
+  /** Publishes of one session. */
+  readonly publishesPerSecond?: number | undefined;
+  /** Bytes of commands of one session. */
+  readonly bytesPerSecond?: number | undefined;
+  /** Of all sessions of one user. */
+  readonly perUser: SharedLimits;
+  /** Of all sessions from one address. */
+  readonly perAddress: SharedLimits;
   /** Messages that one `history` gives at most. */
   readonly historyPage: number;
   /** Bytes queued to one connection before its subscriptions fall back to catching up. */
@@ -22,6 +40,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxSubscriptions: 128,
   commandsPerSecond: 100,
   commandBurst: 200,
+  perUser: {},
+  perAddress: {},
   historyPage: 1000,
   maxQueuedBytes: 256 * 1024,
 };

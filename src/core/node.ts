@@ -6,24 +6,28 @@ import { runCommand } from './commands/run.js';
 import { Hub } from './fanout/hub.js';
 import { Presence } from './fanout/presence.js';
 import type { Subscription } from './fanout/subscription.js';
+import type { CoreHooks } from './hooks.js';
 import type { Limits } from './limits.js';
-import type { Identity, Policy } from './policy/policy.js';
+import type { Identity } from './policy/policy.js';
+import type { PolicyTable } from './policy/table.js';
+import type { Quota } from './quota/quota.js';
+import { Rates } from './quota/rates.js';
 import type { Job, Release } from './session/inbox.js';
 import type { LivenessTimes } from './session/liveness.js';
-import { Rates } from './session/rates.js';
 import type { SessionHost } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
-import type { LogError, Telemetry } from './telemetry.js';
+import type { Journal, Telemetry } from './telemetry.js';
 
 /** What the core is given: it has no clock, no timer, no chance and no key of its own. */
 export interface NodeParts {
   readonly store: Store;
-  readonly policy: Policy;
+  readonly policy: PolicyTable;
+  readonly hooks: CoreHooks;
   readonly limits: Limits;
   readonly times: LivenessTimes;
   readonly telemetry: Telemetry;
-  readonly logError: LogError;
+  readonly journal: Journal;
   /** Who a token says it is. Throws `unauthenticated` for one that is not good. */
   readonly authenticate: (token: string) => Promise<Identity>;
   /** ms since 1970. */
@@ -41,28 +45,31 @@ export interface NodeParts {
 /** One process: its store, its fan-out, its sessions. */
 export class EarshotNode implements SessionHost, CommandContext {
   readonly store: Store;
-  readonly policy: Policy;
+  readonly policy: PolicyTable;
+  readonly hooks: CoreHooks;
   readonly limits: Limits;
   readonly times: LivenessTimes;
   readonly telemetry: Telemetry;
-  readonly logError: LogError;
+  readonly journal: Journal;
   readonly authenticate: (token: string) => Promise<Identity>;
   readonly now: () => number;
   readonly uptimeMs: () => number;
   readonly random: () => number;
   readonly hub: Hub;
   readonly presence = new Presence();
-  readonly sessions = new Sessions();
+  readonly sessions: Sessions;
   readonly rates = new Rates();
   readonly #makeId: () => string;
 
   constructor(parts: NodeParts) {
     this.store = parts.store;
     this.policy = parts.policy;
+    this.hooks = parts.hooks;
     this.limits = parts.limits;
+    this.sessions = new Sessions(parts.limits.perUser, parts.limits.perAddress);
     this.times = parts.times;
     this.telemetry = parts.telemetry;
-    this.logError = parts.logError;
+    this.journal = parts.journal;
     this.authenticate = parts.authenticate;
     this.now = parts.now;
     this.uptimeMs = parts.uptimeMs;
@@ -75,6 +82,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   begin(identity: Identity, carrier: Carrier, address: string): Session {
     const session = new Session(this, this.#makeId(), identity, carrier, address);
     this.sessions.add(session);
+    this.journal.session('began', session.actor);
     return session;
   }
 
@@ -92,7 +100,7 @@ export class EarshotNode implements SessionHost, CommandContext {
 
   subscribed(subscription: Subscription): void {
     this.telemetry.subscribed(subscription.session.carrier.transport);
-    this.presence.join(subscription);
+    if (this.policy.rule(subscription.channel).presence) this.presence.join(subscription);
   }
 
   unsubscribed(subscription: Subscription, cause: LeftCause | undefined): void {
@@ -102,7 +110,14 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.presence.leave(subscription, cause);
   }
 
-  gone(session: Session): void {
+  gone(session: Session, cause: LeftCause): void {
     this.sessions.delete(session);
+    const { actor, id, beganAt, carrier } = session;
+    this.journal.session('ended', { ...actor, cause });
+    this.hooks.onDisconnect?.({ ...actor, session: id, transport: carrier.transport, cause, beganAt });
+  }
+
+  quotas(user: string | null, address: string): Quota[] {
+    return this.sessions.quotas(user, address);
   }
 }

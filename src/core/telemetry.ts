@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../protocol/codes.js';
 import type { CommandType } from '../protocol/commands.js';
 import type { Carrier, Transport } from './carrier.js';
+import type { Exceeded } from './quota/quota.js';
 
 /** What the core reports of itself. Implementations never throw and never wait. */
 export interface Telemetry {
@@ -20,10 +21,25 @@ export interface Telemetry {
   command(type: CommandType, outcome: 'ok' | ErrorCode, seconds: number): void;
   /** A frame that was no command. */
   fault(code: ErrorCode): void;
+  /** Something went over a limit. */
+  limited(exceeded: Exceeded): void;
 }
 
-/** Ours to mend: told once, with what it happened to. */
-export type LogError = (
-  error: unknown,
-  context: { readonly session?: string; readonly channel?: string },
-) => void;
+/** What a line of the log is about. Never data, a token, or anything else that a peer has said. */
+export interface LogContext {
+  readonly session?: string | undefined;
+  /** Where there is no session. */
+  readonly request?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/** How the core speaks to whoever runs it. Implementations never throw and never wait. */
+export interface Journal {
+  /** Ours to mend: told once, with what it happened to. */
+  error(error: unknown, context: LogContext): void;
+  /** A peer's to mend: `cause` is one of few. What comes often is told at most once a minute for one cause. */
+  refused(cause: string, context: LogContext): void;
+  /** A session has begun or ended. */
+  session(event: 'began' | 'ended', context: LogContext & { readonly cause?: string }): void;
+}

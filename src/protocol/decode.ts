@@ -63,8 +63,16 @@ function fault(code: ErrorCode, message: string, id?: number, details?: readonly
 }
 
 function schemaFault(error: z.ZodError, id: number | undefined): Decoded {
-  const details = error.issues.slice(0, MAX_DETAILS).map(describeIssue);
-  return fault(codeOf(error.issues), details[0] ?? 'not an envelope', id, details);
+  const { code, details } = describeFaults(error);
+  return fault(code, details[0] ?? 'not an envelope', id, details);
+}
+
+/** What a schema has against a value: the code for it, and one line per fault with its path, not without end. */
+export function describeFaults(error: z.ZodError): {
+  readonly code: ErrorCode;
+  readonly details: readonly string[];
+} {
+  return { code: codeOf(error.issues), details: error.issues.slice(0, MAX_DETAILS).map(describeIssue) };
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

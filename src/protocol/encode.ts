@@ -8,6 +8,14 @@ export interface EncodableMessage {
   readonly from: string;
   readonly at: number;
   readonly data: string;
+  readonly meta?: string | undefined;
+}
+
+/** A page of a log, likewise. */
+export interface EncodablePage {
+  readonly messages: readonly EncodableMessage[];
+  readonly offset: string;
+  readonly upToDate: boolean;
 }
 
 /** The text of a `message` push. */
@@ -16,25 +24,24 @@ export function encodeMessage(channel: string, message: EncodableMessage): strin
 }
 
 /** The text of a `history` reply. */
-export function encodeHistory(
-  id: number,
-  channel: string,
-  page: {
-    readonly messages: readonly EncodableMessage[];
-    readonly offset: string;
-    readonly upToDate: boolean;
-  },
-): string {
-  const messages = page.messages.map((message) => `{${body(message)}}`).join(',');
-  return (
-    `{"type":"history","id":${id},"channel":"${channel}","messages":[${messages}],` +
-    `"offset":"${page.offset}","upToDate":${page.upToDate}}`
-  );
+export function encodeHistory(id: number, channel: string, page: EncodablePage): string {
+  return `{"type":"history","id":${id},"channel":"${channel}",${members(page)}}`;
+}
+
+/** The text of a page by itself. */
+export function encodePage(page: EncodablePage): string {
+  return `{${members(page)}}`;
+}
+
+function members({ messages, offset, upToDate }: EncodablePage): string {
+  const texts = messages.map((message) => `{${body(message)}}`).join(',');
+  return `"messages":[${texts}],"offset":"${offset}","upToDate":${upToDate}`;
 }
 
 /** Names of channels and offsets need no escapes; the name of a publisher may. */
 function body(message: EncodableMessage): string {
-  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}`;
+  const meta = message.meta === undefined ? '' : `,"meta":${message.meta}`;
+  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}${meta}`;
 }
 
 /** An `error` push; with an id it answers that command. */

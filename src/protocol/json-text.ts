@@ -16,6 +16,15 @@ export interface Span {
   readonly end: number;
 }
 
+/** A text that is JSON already: it is passed on as it is, not printed anew. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;

@@ -33,6 +33,16 @@ export type Welcome = z.infer<typeof welcome>;
 /** A message of a channel; those of one channel come in offset order. */
 export const message = z.strictObject({ type: z.literal('message'), channel, ...messageBody });
 
+/** From the server to this session alone, outside of every channel: told once, or where it is cut not at all. */
+export const direct = z.strictObject({
+  type: z.literal('direct'),
+  from: z.string(),
+  /** ms since 1970. */
+  at: z.int(),
+  data: z.unknown(),
+});
+export type Direct = z.infer<typeof direct>;
+
 /** To subscriptions that asked for presence. */
 export const joined = z.strictObject({ type: z.literal('joined'), channel, member });
 
@@ -81,7 +91,7 @@ export const bye = z.strictObject({
 
 /** Everything that the server sends uncalled, and `error`. */
 export const push = z.union([
-  z.discriminatedUnion('type', [welcome, message, joined, left, gap, closed, error, bye]),
+  z.discriminatedUnion('type', [welcome, message, direct, joined, left, gap, closed, error, bye]),
   unsubscribedPush,
 ]);
 export type Push = z.infer<typeof push>;

@@ -48,14 +48,14 @@ function ownServer(logger: Exclude<FastifyServerOptions['logger'], undefined>): 
 
 function onServer(
   server: Server | HttpsServer,
-  { prefix = '', path = '/ws' }: EarshotOptions,
+  { prefix = '', path = '/ws', admin }: EarshotOptions,
   logger: Exclude<FastifyServerOptions['logger'], undefined>,
 ): FastifyInstance {
   let giveBack = () => {};
   const app = fastify({
     logger,
     serverFactory: (handler) => {
-      giveBack = borrowRequests(server, { prefix, path }, handler);
+      giveBack = borrowRequests(server, { prefix, path, hasAdmin: admin !== undefined }, handler);
       return server;
     },
   });

@@ -1,112 +1,124 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 import { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy/policy.js';
 import { request } from '../core/session/request.js';
-import type { Session } from '../core/session/session.js';
-import type { LogError } from '../core/telemetry.js';
-import { CHANNEL_RULE, isChannel } from '../protocol/channel.js';
+import type { Revocation } from '../core/session/revocations.js';
+import { Revocations } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
+import type { Member } from '../protocol/replies.js';
 import { MemoryStore } from '../store/memory.js';
-import type { Appended, Store } from '../store/store.js';
+import type { Appended, Retention, Store } from '../store/store.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
+import { ChannelRegistry } from './api/channels.js';
+import type { History, HistoryOptions, PublishOptions } from './api/messages.js';
+import { historyOf, membersOf, publishTo } from './api/messages.js';
+import { SessionRegistry } from './api/sessions.js';
+import type { Stats } from './api/stats.js';
+import { statsOf } from './api/stats.js';
 import { drainSessions } from './drain.js';
 import { WebSocketEndpoint } from './endpoint.js';
-import { EventLoopMonitor } from './event-loop.js';
+import { guardHooks } from './hooks.js';
 import { takeUpgrades } from './http/upgrades.js';
-import { Metrics } from './metrics.js';
 import type { EarshotOptions, ResolvedOptions } from './options/options.js';
 import { resolveOptions } from './options/options.js';
 import { policyFrom } from './policy/policy.js';
+import { EventLoopMonitor } from './report/event-loop.js';
+import type { Log } from './report/journal.js';
+import { LogJournal } from './report/journal.js';
+import { Metrics } from './report/metrics.js';
 import { HeldAnswers } from './routes/held-answers.js';
 
-const RECONNECTS_PER_SECOND = 200;
-
-/** One session, as `sessions.list()` tells of it. */
-export interface SessionInfo {
-  readonly id: string;
-  readonly user: string | null;
-  readonly name: string;
-  readonly address: string;
-  readonly transport: string;
-  /** ms since 1970. */
-  readonly beganAt: number;
-  readonly channels: readonly string[];
+/** How an end differs from the one that the options say. */
+export interface DrainOptions {
+  /** For all of it, in ms. */
+  readonly timeoutMs?: number;
+  /** Before it begins, in ms. */
+  readonly delayMs?: number;
 }
 
-/** The sessions of this node. */
-export interface SessionRegistry {
-  /** How many there are. */
-  readonly count: number;
-  list(): SessionInfo[];
-  /** Ends one in words: the client is told `forbidden` and does not come back. False where there is none of that id. */
-  end(id: string): boolean;
+export interface RevokeOptions {
+  /** Until when it is remembered, in ms since 1970: when the token expires. Default: as long as the process runs. */
+  readonly until?: number | undefined;
 }
 
 /**
- * A running Earshot: what `app.earshot` is. Everything of it ends with `close()`, which `app.close()` calls.
+ * A running Earshot: what `app.earshot` is. Everything of it ends with `close()`, which `app.close()` and `await using`
+ * call. What it does is past every policy and limit: it is the server's own word.
  */
-export class Earshot {
+export class Earshot implements AsyncDisposable {
   readonly options: ResolvedOptions;
-  readonly store: Store;
   readonly metrics: Metrics;
   readonly admission: Admission;
+  readonly journal: LogJournal;
+  readonly sessions: SessionRegistry;
+  readonly channels: ChannelRegistry;
   readonly heldAnswers = new HeldAnswers();
   readonly #node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
-  readonly #logError: LogError;
+  readonly #revocations = new Revocations();
   readonly #ticker: NodeJS.Timeout;
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
+  #draining = false;
 
   /** Throws an OptionsError for options that can't be. */
-  constructor(given: EarshotOptions, logError: LogError) {
+  constructor(given: EarshotOptions, log: Log) {
     const options = resolveOptions(given);
     this.options = options;
-    this.#logError = logError;
-    this.store = options.store ?? memoryStore(options);
+    this.journal = new LogJournal(log, uptimeMs);
     this.metrics = new Metrics({
       carriers: () => this.#carriers(),
       channels: () => this.#node.hub.channels,
-      draining: () => this.draining,
+      draining: () => this.leaving,
       eventLoopDelay: () => this.eventLoopDelay,
     });
-    const authenticate = tokenChecker(options.token);
+    const hooks = guardHooks(options.hooks, options.hookTimeoutMs, this.journal);
+    const authenticate = this.#authenticator(options);
+    const policy = policyFrom(options);
     this.#node = new EarshotNode({
-      store: this.store,
-      policy: policyFrom(options),
+      store: options.store ?? memoryStore(options, (channel) => policy.rule(channel).retention),
+      policy,
+      hooks,
       limits: options.limits,
       times: options,
       telemetry: this.metrics,
-      logError,
+      journal: this.journal,
       authenticate,
       now: Date.now,
-      uptimeMs: () => performance.now(),
+      uptimeMs,
       defer: setImmediate,
       random: Math.random,
       makeId: randomUUID,
     });
-    const { sessions } = this.#node;
-    this.admission = new Admission(options, authenticate, {
-      draining: () => this.draining,
-      sessions: () => sessions.size,
-      sessionsFrom: (address) => sessions.from(address),
-    });
+    this.sessions = new SessionRegistry(this.#node);
+    this.channels = new ChannelRegistry(this.#node);
+    this.admission = new Admission(options, hooks, this.#occupancy(authenticate));
     this.#endpoint = new WebSocketEndpoint({
       options,
       node: this.#node,
       admission: this.admission,
       metrics: this.metrics,
-      logError: (error) => logError(error, {}),
+      journal: this.journal,
     });
     this.#ticker = setInterval(() => this.#tick(), tickMs(options)).unref();
   }
 
+  get store(): Store {
+    return this.#node.store;
+  }
+
+  /** True from the moment that the end was asked for: not ready any more. */
+  get leaving(): boolean {
+    return this.#drain !== undefined;
+  }
+
   /** True from the moment that the end has begun: nobody is admitted any more. */
   get draining(): boolean {
-    return this.#drain !== undefined;
+    return this.#draining;
   }
 
   /** Of the last second, in seconds. */
@@ -114,39 +126,50 @@ export class Earshot {
     return this.#eventLoop.delay;
   }
 
-  get sessions(): SessionRegistry {
-    const { sessions } = this.#node;
-    return {
-      get count() {
-        return sessions.size;
-      },
-      list: () => sessions.all().map(describe),
-      end: (id) => {
-        const session = sessions.get(id);
-        session?.end({ close: 'forbidden', code: 'forbidden', cause: 'closed' });
-        return session !== undefined;
-      },
-    };
+  /**
+   * Publishes. Resolves with the offset once the message is in the store; `data` is anything that JSON.stringify
+   * prints. Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `too_many`, `unavailable`, and with a producer
+   * `fenced` and `out_of_sequence`.
+   */
+  publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Appended> {
+    return publishTo(this.#node, channel, data, options);
+  }
+
+  /** A page of the log. Rejects with `bad_channel`, `bad_offset`, or `gone` where what followed is no longer kept. */
+  history(channel: string, options: HistoryOptions = {}): Promise<History> {
+    return historyOf(this.#node, channel, options);
+  }
+
+  /** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
+  presence(channel: string): { readonly members: readonly Member[]; readonly count: number } {
+    return membersOf(this.#node, channel);
+  }
+
+  /** What this node holds. */
+  stats(): Stats {
+    return statsOf(this.#node, this.leaving);
   }
 
   /**
-   * Publishes from the server, past every policy. Resolves with the offset once the message is in the store.
-   * `data` is anything that JSON.stringify prints; `from` is who readers see it come from, default `server`.
-   * Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `too_many`, `unavailable`.
+   * Ends what a token id, or every token that a user was given until now, stands for: sessions end at once with 4401,
+   * and such tokens are refused from now on. How many sessions were ended. A token that the user gets within the same
+   * second may count as an old one: `iat` has whole seconds. Remembered by this process alone, at most 100,000 of them:
+   * one more throws `too_many`.
    */
-  async publish(
-    channel: string,
-    data: unknown,
-    { from = 'server' }: { from?: string } = {},
-  ): Promise<Appended> {
-    if (!isChannel(channel)) throw new Refused('bad_channel', CHANNEL_RULE);
-    return this.store.append(channel, { from, data: toJson(data) });
+  revoke(revocation: Revocation, { until = Number.POSITIVE_INFINITY }: RevokeOptions = {}): number {
+    this.#revocations.add(revocation, Date.now(), until);
+    const { sessions } = this.#node;
+    const concerned = 'user' in revocation ? sessions.of(revocation.user) : sessions.all();
+    const now = Date.now();
+    const ended = concerned.filter(({ identity }) => this.#revocations.has(identity, now));
+    for (const session of ended)
+      session.end({ close: 'unauthenticated', code: 'unauthenticated', cause: 'expired' });
+    return ended.length;
   }
 
   /** A command of an admitted caller that comes without a session: the text of its envelope in, of its answer out. */
   request(identity: Identity, address: string, text: string): Promise<string> {
-    const caller = identity.user === null ? `address ${address}` : `user ${identity.user}`;
-    return request(this.#node, randomUUID(), identity, caller, text);
+    return request(this.#node, randomUUID(), identity, address, text);
   }
 
   /** Takes the upgrades of our path on a server, whoever else listens there. `scope` is the prefix it is registered under. */
@@ -156,12 +179,12 @@ export class Earshot {
   }
 
   /**
-   * Ends every session in order: `bye` with the time to come back within, then close 1012. Nobody is admitted
-   * from now on. Resolves when every connection is closed, within `drainTimeoutMs`. Calling it again waits for
-   * the same end.
+   * Ends every session in order: not ready at once; after `drainDelayMs` nobody is admitted any more, and everybody is
+   * told `bye` with the time to come back within and closed with 1012, in batches. Resolves when every connection is
+   * closed, within `drainTimeoutMs`. Calling it again waits for the same end.
    */
-  drain(): Promise<void> {
-    this.#drain ??= this.#drainNow();
+  drain(options: DrainOptions = {}): Promise<void> {
+    this.#drain ??= this.#drainNow(options);
     return this.#drain;
   }
 
@@ -174,12 +197,53 @@ export class Earshot {
     if (this.options.store === undefined) await this.store.end();
   }
 
-  async #drainNow(): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #drainNow({
+    timeoutMs = this.options.drainTimeoutMs,
+    delayMs = this.options.drainDelayMs,
+  }: DrainOptions): Promise<void> {
+    if (delayMs > 0) await wait(delayMs);
     this.heldAnswers.end();
     const beganAt = performance.now();
-    const plan = { timeoutMs: this.options.drainTimeoutMs, reconnectsPerSecond: RECONNECTS_PER_SECOND };
-    await drainSessions(this.#node, this.#endpoint.webSockets, plan);
+    this.#draining = true;
+    await drainSessions(this.#node, this.#endpoint.webSockets, {
+      timeoutMs: timeoutMs - delayMs,
+      backWithinMs: this.options.drainTimeoutMs,
+      reconnectsPerSecond: this.options.reconnectsPerSecond,
+    });
     this.metrics.drained((performance.now() - beganAt) / 1000);
+  }
+
+  /** Who a token says it is, unless it was revoked. */
+  #authenticator({ token }: ResolvedOptions): (token: string) => Promise<Identity> {
+    const logError = (error: unknown) => this.journal.error(error, {});
+    const check = tokenChecker(token, { now: Date.now, fetch, logError });
+    return async (text) => {
+      const identity = await check(text);
+      this.#checkRevoked(identity);
+      return identity;
+    };
+  }
+
+  #occupancy(authenticate: (token: string) => Promise<Identity>) {
+    const { sessions } = this.#node;
+    return {
+      draining: () => this.draining,
+      sessions: () => sessions.size,
+      quotas: sessions.quotas.bind(sessions),
+      limited: this.metrics.limited.bind(this.metrics),
+      checkRevoked: (identity: Identity) => this.#checkRevoked(identity),
+      authenticate,
+      uptimeMs,
+    };
+  }
+
+  #checkRevoked(identity: Identity): void {
+    if (this.#revocations.has(identity, Date.now()))
+      throw new Refused('unauthenticated', 'the token was revoked');
   }
 
   *#carriers() {
@@ -191,43 +255,20 @@ export class Earshot {
     try {
       this.#node.tick();
     } catch (error) {
-      this.#logError(error, {}); // a store's upkeep, say: the next tick tries again
+      this.journal.error(error, {}); // a store's upkeep, say: the next tick tries again
     }
   }
 }
 
-function toJson(data: unknown): string {
-  try {
-    const text: string | undefined = JSON.stringify(data);
-    if (text !== undefined) return text;
-  } catch {
-    // circular, or a bigint: no JSON either
-  }
-  throw new Refused('bad_data', 'the data is nothing that JSON has');
+function uptimeMs(): number {
+  return performance.now();
 }
 
-function memoryStore({ retention, limits }: ResolvedOptions): MemoryStore {
-  return new MemoryStore({
-    retention: () => retention,
-    maxChannels: limits.maxChannels,
-    maxBytes: limits.maxStoreBytes,
-  });
+function memoryStore({ limits }: ResolvedOptions, retention: (channel: string) => Retention): MemoryStore {
+  return new MemoryStore({ retention, maxChannels: limits.maxChannels, maxBytes: limits.maxStoreBytes });
 }
 
 /** Once a second, and often enough for the shortest time that is kept. */
 function tickMs({ pingIntervalMs, pongTimeoutMs, stallTimeoutMs }: ResolvedOptions): number {
   return Math.max(10, Math.min(1000, pingIntervalMs / 2, pongTimeoutMs / 2, stallTimeoutMs / 2));
-}
-
-function describe({ id, identity, address, carrier, beganAt, subscriptions }: Session): SessionInfo {
-  const { user, name } = identity;
-  return {
-    id,
-    user,
-    name,
-    address,
-    transport: carrier.transport,
-    beganAt,
-    channels: [...subscriptions.keys()],
-  };
 }

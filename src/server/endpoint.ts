@@ -1,25 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EarshotNode } from '../core/node.js';
+import type { Journal, LogContext } from '../core/telemetry.js';
 import { Refused } from '../protocol/refused.js';
 import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission/admission.js';
 import { checkHandshake, offeredSubprotocols } from './admission/handshake.js';
-import { addressOf } from './admission/names.js';
 import { compressionOf } from './compression.js';
 import type { Problem } from './http/problem.js';
 import { answerSocket, problem, problemOf } from './http/problem.js';
-import type { Metrics } from './metrics.js';
 import type { ResolvedOptions } from './options/options.js';
+import type { Metrics } from './report/metrics.js';
 
 export interface EndpointParts {
   readonly options: ResolvedOptions;
   readonly node: EarshotNode;
   readonly admission: Admission;
   readonly metrics: Metrics;
-  /** Ours to mend. */
-  readonly logError: (error: unknown) => void;
+  readonly journal: Journal;
 }
 
 /** The WebSocket's way in: from the upgrade to the session. */
@@ -43,7 +42,7 @@ export class WebSocketEndpoint {
       closeTimeoutMs,
       verifyClient: (request, accept) => void this.#verify(request, accept),
       selectProtocol: (request) => this.#admittedBy(request).protocol,
-      onBadHandshake: (socket, message) => this.#refuse(socket, new Refused('bad_handshake', message)),
+      onBadHandshake: (socket, message) => this.#refuse(socket, new Refused('bad_handshake', message), {}),
     });
   }
 
@@ -54,23 +53,24 @@ export class WebSocketEndpoint {
       checkHandshake(request);
       this.webSockets.upgrade(request, socket, head);
     } catch (error) {
-      this.#refuse(socket, error);
+      this.#refuse(socket, error, { address: this.#parts.admission.addressOf(request) });
     }
   };
 
   /** Everything that may refuse. Never rejects. */
   async #verify(request: IncomingMessage, accept: () => void): Promise<void> {
     const { admission } = this.#parts;
+    const address = admission.addressOf(request);
     try {
       const offered = offeredSubprotocols(request);
       admission.checkSubprotocols(offered);
       const identity = await admission.admit(request, offered);
       const protocol = await admission.selectSubprotocol(request, offered);
-      this.#admitted.set(request, { identity, protocol, address: addressOf(request) });
-      admission.checkRoom(request); // once more, with nothing between it and the session
+      this.#admitted.set(request, { identity, protocol, address });
+      admission.checkStill(identity, address); // once more, with nothing between it and the session
       accept();
     } catch (error) {
-      this.#refuse(request.socket, error);
+      this.#refuse(request.socket, error, { address });
     }
   }
 
@@ -80,17 +80,19 @@ export class WebSocketEndpoint {
     return admitted;
   }
 
-  #refuse(socket: Duplex, error: unknown): void {
-    answerSocket(socket, this.#refusal(error));
+  #refuse(socket: Duplex, error: unknown, context: LogContext): void {
+    answerSocket(socket, this.#refusal(error, context));
   }
 
-  #refusal(error: unknown): Problem {
+  #refusal(error: unknown, context: LogContext): Problem {
+    const { journal, metrics } = this.#parts;
     if (error instanceof Refused) {
-      this.#parts.metrics.refused(error.code);
+      metrics.refused(error.code);
+      journal.refused(`connect: ${error.code}`, context);
       return problemOf(error, handshakeHeaders(error));
     }
-    this.#parts.metrics.refused('internal');
-    this.#parts.logError(error);
+    metrics.refused('internal');
+    journal.error(error, context);
     return problem('internal', 'the checks failed');
   }
 }

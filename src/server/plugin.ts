@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin';
 import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
+import { adminRoutes } from './admin/routes.js';
 import { withoutToken } from './admission/credentials.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
@@ -28,9 +29,7 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
       `this Fastify instance has a decorator "${decorateAs}" already: name another with decorateAs`,
     );
   }
-  const earshot = new Earshot(options, (error, context) =>
-    app.log.error({ err: error, ...context }, 'earshot failed'),
-  );
+  const earshot = new Earshot(options, app.log);
   app.decorate(decorateAs, earshot);
   const connections = new LastConnections(app.server);
   let listens = false; // by itself: a server that was handed to it is not its to empty
@@ -59,21 +58,30 @@ function logged({ method, url, host, ip, socket }: FastifyRequest) {
 }
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
-  const { path, probes, metrics, pages } = earshot.options;
-  scope.setErrorHandler<FastifyError>((error, _request, reply) => answer(earshot, error, reply));
+  const { path, probes, metrics, pages, admin } = earshot.options;
+  scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
   if (metrics) metricsRoute(scope, earshot.metrics.registry);
   sessionRoute(scope, earshot);
   await scope.register(async (commands) => commandsRoute(commands, earshot));
   upgradeHint(scope, path);
+  if (admin !== undefined)
+    await scope.register(async (operator) => adminRoutes(operator, earshot, admin.key));
   if (pages) await pageRoutes(scope);
 }
 
 /** Errors leave as problem documents, with the codes that every transport uses. */
-function answer({ metrics }: Earshot, error: FastifyError | Refused, reply: FastifyReply): void {
+function answer(
+  { metrics, journal, admission }: Earshot,
+  error: FastifyError | Refused,
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+): void {
   const { status, headers, body } = problemFrom(error);
-  if (error instanceof Refused) metrics.refused(error.code);
-  else if (status >= 500) reply.log.error(error);
+  if (error instanceof Refused) {
+    metrics.refused(error.code);
+    journal.refused(`request: ${error.code}`, { address: admission.addressOf(raw) });
+  } else if (status >= 500) journal.error(error, {});
   reply.code(status).headers(headers).send(body);
 }
 

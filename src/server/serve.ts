@@ -1,8 +1,9 @@
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
+import { PinoPretty } from 'pino-pretty';
+import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
-import { OptionsError } from './options/options.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/settings.js';
 
 /** After the drain, for what then still has to end. */
 const END_MS = 2000;
@@ -10,10 +11,10 @@ const WEAK_SECRET_BYTES = 32;
 
 /** Runs the server until a signal ends it. Rejects with an OptionsError for what can't be started. */
 export async function serve(
-  { listen, logLevel, options }: Settings,
+  { listen, logLevel, logFormat, options }: Settings,
   write: (text: string) => void,
 ): Promise<void> {
-  const app = await createApp(options, { logger: { level: logLevel } });
+  const app = await createApp(options, { logger: loggerOf(logLevel, logFormat) });
   const signals = endOnSignal(app); // first: one may come as soon as the address is printed
   try {
     const url = await app.listen(listen);
@@ -23,6 +24,16 @@ export async function serve(
     await app.close();
     throw new ListenError(describeListenError(error, listen));
   }
+}
+
+/** Lines for people are made here and not in a thread of their own, so that none is lost at the end. */
+function loggerOf(level: string, format: Settings['logFormat']): NonNullable<AppOptions['logger']> {
+  const isPretty = format === 'auto' ? process.stdout.isTTY : format === 'pretty';
+  if (!isPretty) return { level };
+  return {
+    level,
+    stream: PinoPretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', sync: true }),
+  };
 }
 
 /** The port can't be had: told in one line, exit 1. */
@@ -38,8 +49,9 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
       'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
     );
   }
-  if ([token?.secret ?? []].flat().some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
-    app.log.warn(`the token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
+  const secrets = [token, ...(token?.issuers ?? [])].flatMap((issuer) => issuer?.secret ?? []);
+  if (secrets.some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
+    app.log.warn(`a token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
   }
 }
 
@@ -59,12 +71,5 @@ function describeListenError(error: unknown, { host, port }: Settings['listen'])
   if (code === 'EADDRINUSE') return `port ${port} of ${host} is in use: choose another with --port or PORT`;
   if (code === 'EACCES') return `port ${port} needs rights that this user doesn't have`;
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `${host} is not an address of this machine`;
-  throw error;
-}
-
-/** One line on stderr, and the exit code: 2 for what was set wrong, 1 for what can't be had. */
-export function failure(error: unknown): { readonly line: string; readonly exitCode: number } {
-  if (error instanceof OptionsError) return { line: error.message, exitCode: 2 };
-  if (error instanceof ListenError) return { line: error.message, exitCode: 1 };
   throw error;
 }

@@ -3,7 +3,7 @@ import { formatOffset } from '../protocol/offset.js';
 import { Refused } from '../protocol/refused.js';
 import { BEGINNING, NOW } from '../protocol/version.js';
 import { Producers } from './producers.js';
-import type { NewMessage, Page, ReadBound, Retention, StoredMessage, Tail } from './store.js';
+import type { ChannelStat, NewMessage, Page, ReadBound, Retention, StoredMessage, Tail } from './store.js';
 
 /** What a message costs besides its text, about. */
 const OVERHEAD_BYTES = 200;
@@ -19,6 +19,8 @@ export class MemoryLog {
   readonly epoch: string;
   readonly producers = new Producers();
   closed = false;
+  /** Made by somebody's word: it stays until it is deleted. */
+  kept = false;
   /** When it was last read or appended to. */
   usedAt: number;
   #messages: StoredMessage[] = [];
@@ -44,6 +46,17 @@ export class MemoryLog {
     return this.#head === this.#messages.length;
   }
 
+  stat(now: number): ChannelStat {
+    this.trim(now);
+    return {
+      start: { epoch: this.epoch, seq: this.#startSeq },
+      tail: this.tail,
+      messages: this.#messages.length - this.#head,
+      bytes: this.#bytes,
+      lastAt: this.isEmpty ? undefined : this.#messages.at(-1)?.at,
+    };
+  }
+
   /** Throws `unavailable` where the store is full of other channels' messages. */
   append(message: NewMessage, now: number): StoredMessage {
     this.#checkRoom(sizeOf(message));
@@ -54,6 +67,7 @@ export class MemoryLog {
       from: message.from,
       at: now,
       data: detached(message.data),
+      ...(message.meta !== undefined && { meta: detached(message.meta) }),
     };
     this.#messages.push(stored);
     this.#count(sizeOf(stored), 1);
@@ -144,5 +158,5 @@ function detached(text: string): string {
 
 /** What a message counts for: its text, as UTF-8 has it at most times. */
 function sizeOf(message: NewMessage): number {
-  return message.data.length + message.from.length;
+  return message.data.length + message.from.length + (message.meta?.length ?? 0);
 }

@@ -2,9 +2,20 @@ import type { Producer } from '../protocol/commands.js';
 import type { Start } from '../protocol/offset.js';
 import { formatOffset, makeEpoch } from '../protocol/offset.js';
 import { Refused } from '../protocol/refused.js';
+import { firstAfter } from './first-after.js';
 import type { Budget } from './memory-log.js';
 import { MemoryLog } from './memory-log.js';
-import type { Appended, NewMessage, Page, ReadBound, Retention, Store, Tail, Watcher } from './store.js';
+import type {
+  Appended,
+  ChannelStat,
+  NewMessage,
+  Page,
+  ReadBound,
+  Retention,
+  Store,
+  Tail,
+  Watcher,
+} from './store.js';
 
 /** PROTOCOL: 1,000 messages or 24 h or 8 MiB, whichever first. */
 export const DEFAULT_RETENTION: Retention = { messages: 1000, ageMs: 24 * 3_600_000, bytes: 8 * 1024 * 1024 };
@@ -58,7 +69,15 @@ export class MemoryStore implements Store {
     return this.#log(channel).tail;
   }
 
-  async append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended> {
+  async create(channel: string): Promise<Tail> {
+    const log = this.#log(channel);
+    log.kept = true;
+    this.#blank.delete(channel);
+    return log.tail;
+  }
+
+  async append(channel: string, message: NewMessage, producer?: Producer, creates = true): Promise<Appended> {
+    if (!creates && !this.#exists(channel)) throw new Refused('not_found', 'there is no such channel');
     const log = this.#log(channel);
     const now = this.#now();
     const before = producer && log.producers.check(producer, now);
@@ -73,6 +92,14 @@ export class MemoryStore implements Store {
 
   async read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
     return this.#log(channel).read(start, bound, this.#now());
+  }
+
+  async stat(channel: string): Promise<ChannelStat | undefined> {
+    return this.#exists(channel) ? this.#logs.get(channel)?.stat(this.#now()) : undefined;
+  }
+
+  async list(after: string, limit: number): Promise<string[]> {
+    return firstAfter(this.#existing(), after, limit);
   }
 
   async close(channel: string): Promise<Tail> {
@@ -137,6 +164,15 @@ export class MemoryStore implements Store {
     return made;
   }
 
+  *#existing(): Iterable<string> {
+    for (const name of this.#logs.keys()) if (this.#exists(name)) yield name;
+  }
+
+  /** A channel that nobody has made or written to has an identity at the most. */
+  #exists(channel: string): boolean {
+    return this.#logs.has(channel) && !this.#blank.has(channel);
+  }
+
   #forget(channel: string): void {
     this.#logs.delete(channel);
     this.#blank.delete(channel);
@@ -165,6 +201,7 @@ export class MemoryStore implements Store {
   }
 
   #isForgotten(channel: string, log: MemoryLog, now: number): boolean {
-    return log.isEmpty && !log.closed && !this.#watchers.has(channel) && now - log.usedAt > this.#identityMs;
+    const isHeld = log.kept || log.closed || this.#watchers.has(channel);
+    return log.isEmpty && !isHeld && now - log.usedAt > this.#identityMs;
   }
 }

@@ -1,5 +1,5 @@
 import type { Producer } from '../protocol/commands.js';
-import type { Start } from '../protocol/offset.js';
+import type { Position, Start } from '../protocol/offset.js';
 
 /** One message of a log. Never changed once it is stored. */
 export interface StoredMessage {
@@ -13,6 +13,8 @@ export interface StoredMessage {
   readonly at: number;
   /** Its JSON text, byte for byte as it was published. */
   readonly data: string;
+  /** Notes of the server beside the data: the text of a JSON object. */
+  readonly meta?: string | undefined;
 }
 
 /** What a publisher hands over: the store adds offset and time. */
@@ -20,6 +22,8 @@ export interface NewMessage {
   readonly from: string;
   /** JSON text. */
   readonly data: string;
+  /** The text of a JSON object. */
+  readonly meta?: string | undefined;
 }
 
 /** Where a log ends. */
@@ -39,6 +43,18 @@ export interface Appended {
    * 60 messages of a producer, and for an older one a later offset of that producer.
    */
   readonly duplicate: boolean;
+}
+
+/** What a log is like at a moment. */
+export interface ChannelStat {
+  /** Before the oldest message that is kept. */
+  readonly start: Position;
+  readonly tail: Tail;
+  readonly messages: number;
+  /** What the messages take, as retention counts it. */
+  readonly bytes: number;
+  /** When the last message came, in ms since 1970; undefined where none is kept. */
+  readonly lastAt: number | undefined;
 }
 
 /** How much of a log one read takes at most. A page holds one message at least, where there is one. */
@@ -104,11 +120,27 @@ export interface Store {
    */
   open(channel: string): Promise<Tail>;
 
-  /** Adds a message. With a producer, as Durable Streams §5.2.1 rules: stored once, however often it is repeated. */
-  append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended>;
+  /**
+   * Makes a channel, which then stays until it is deleted, empty or not. The identity that readers may hold already
+   * remains. Making it twice is making it once.
+   */
+  create(channel: string): Promise<Tail>;
+
+  /**
+   * Adds a message. With a producer, as Durable Streams §5.2.1 rules: stored once, however often it is repeated.
+   * A channel that doesn't exist is made, unless `creates` is false: then it is `not_found`. One that has an
+   * identity and never had a message doesn't exist, unless it was made by `create`.
+   */
+  append(channel: string, message: NewMessage, producer?: Producer, creates?: boolean): Promise<Appended>;
 
   /** The messages after `start`; `now` gives an empty page at the tail. Never waits for more to come. */
   read(channel: string, start: Start, bound: ReadBound): Promise<Page>;
+
+  /** What a channel is like; undefined where it doesn't exist. Gives it no identity. */
+  stat(channel: string): Promise<ChannelStat | undefined>;
+
+  /** The names of channels that exist, sorted by bytes: at most `limit` of those after `after`. */
+  list(after: string, limit: number): Promise<string[]>;
 
   /** Ends the log: it can be read, and takes no more. Closing twice is closing once. */
   close(channel: string): Promise<Tail>;

@@ -449,6 +449,15 @@ t.test('an error without an id / → the error event; what is no envelope is pas
   t.equal(client.state, 'connected');
 });
 
+t.test('direct / the server says something to this session → the event, with what it said', async (t) => {
+  const { client, connect, socket } = fakeClient();
+  await connect();
+  const heard: unknown[] = [];
+  client.on('direct', ({ from, at, data }) => heard.push([from, at, data]));
+  socket().push({ type: 'direct', from: 'server', at: 1, data: { hello: 'ann' } });
+  t.same(heard, [['server', 1, { hello: 'ann' }]]);
+});
+
 t.test('close / → everything rejects, no timer is left, nothing more is told', async (t) => {
   const { client, clock, connect, socket } = fakeClient();
   const socketOpen = await connect();

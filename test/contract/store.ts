@@ -3,6 +3,7 @@ import type { Test } from 'tap';
 import type { Start } from '../../src/protocol/offset.js';
 import { formatOffset, parseOffset } from '../../src/protocol/offset.js';
 import type { Page, Retention, Store, StoredMessage, Tail, Watcher } from '../../src/store/store.js';
+import { existenceContract } from './existence.js';
 
 /** What a store under test is given. */
 export interface StoreParts {
@@ -17,7 +18,7 @@ const KEEP_ALL: Retention = { messages: 1e9, ageMs: 1e12, bytes: 1e12 };
 const EVERYTHING = { messages: 1e9, bytes: 1e9 };
 
 /** A store, the clock that it looks at, and short ways to ask it. */
-class Desk {
+export class Desk {
   readonly store: Store;
   readonly clock: { ms: number };
 
@@ -68,12 +69,13 @@ export function storeContract(t: Test, makeStore: MakeStore): void {
   t.test('append and read', (t) => logContract(t, desk));
   t.test('producers', (t) => producerContract(t, desk));
   t.test('retention', (t) => retentionContract(t, desk));
+  t.test('existence', (t) => existenceContract(t, desk));
   t.test('close and delete', (t) => endingContract(t, desk));
   t.test('watch', (t) => watchContract(t, desk));
   t.test('model', (t) => modelContract(t, make));
 }
 
-type MakeDesk = (t: Test, retention?: Partial<Retention>) => Promise<Desk>;
+export type MakeDesk = (t: Test, retention?: Partial<Retention>) => Promise<Desk>;
 
 async function logContract(t: Test, desk: MakeDesk): Promise<void> {
   t.test('open / a channel that does not exist → has a position before the first message', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { MAX_PAGE_BYTES } from '../../src/core/limits.js';
-import type { Action, Caller } from '../../src/core/policy/policy.js';
+import type { Action } from '../../src/core/policy/action.js';
+import type { Caller } from '../../src/core/policy/policy.js';
 import { PolicyTable } from '../../src/core/policy/table.js';
 import { request } from '../../src/core/session/request.js';
 import { Refused } from '../../src/protocol/refused.js';
@@ -486,5 +487,5 @@ t.test('requests / a store with a bug → internal, logged once', async (t) => {
   const text = '{"type":"history","id":1,"channel":"a"}';
   const answer = await request(rig.node, 'r9', identityOf('ann'), 'user ann', text);
   t.match(JSON.parse(answer), { type: 'error', id: 1, code: 'internal' });
-  t.match(rig.logged, [{ error: /a bug in read/, context: { session: 'r9' } }]);
+  t.match(rig.logged, [{ error: /a bug in read/, context: { request: 'r9' } }]);
 });

@@ -218,6 +218,16 @@ t.test('plain / retention passes it by → is told of the gap', async (t) => {
   t.match(ann.lines().slice(1), [/^Error gap: /, /-> 4$/, /-> 5$/]);
 });
 
+t.test(
+  'plain / something is said to it alone → a line like any other; a text as text, the rest as JSON',
+  async (t) => {
+    const rig = new Rig();
+    const ann = await rig.plain('a');
+    for (const data of ['hello', { n: 1 }]) ann.session.push({ type: 'direct', from: 'server', at: 1, data });
+    t.same(ann.lines().slice(1), ['server -> hello', 'server -> {"n":1}']);
+  },
+);
+
 t.test('plain / its channel is deleted or closed → is told that nothing more will come', async (t) => {
   const rig = new Rig();
   const [ann, bob] = [await rig.plain('a', 'ann'), await rig.plain('b', 'bob')];

@@ -1,8 +1,8 @@
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
 import { concerns, parsePattern } from '../../src/core/policy/pattern.js';
+import { RateLimit } from '../../src/core/quota/rate.js';
 import { Liveness } from '../../src/core/session/liveness.js';
-import { RateLimit } from '../../src/core/session/rate.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
 import { SlowStore } from '../support/fake-stores.js';
 
@@ -33,21 +33,34 @@ t.test('welcome / first → who the session is, and the limits it must know', as
   t.equal(DEFAULT_LIMITS.maxQueuedBytes, 256 * 1024);
 });
 
-t.test('sessions / come and go → are counted, by address as well', async (t) => {
-  const rig = new Rig();
+t.test('sessions / come and go → are counted, by user and by address as well', async (t) => {
+  const rig = new Rig({ limits: { perUser: { maxSessions: 2 }, perAddress: { maxSessions: 2 } } });
   const { sessions } = rig.node;
-  const [ann, bob] = [rig.peer('ann'), rig.peer('bob')];
+  const [ann, bob] = [rig.peer('ann', { user: 'u1' }), rig.peer('bob', { user: 'u1' })];
   t.equal(sessions.get('s1'), ann.session);
   t.same(
     [...sessions].map(({ id }) => id),
     ['s1', 's2'],
   );
-  t.same([sessions.size, sessions.from('192.0.2.1'), sessions.from('192.0.2.9')], [2, 2, 0]);
+  const counts = () => [sessions.size, sessions.users, sessions.of('u1').length, rig.telemetry.sessions];
+  const full = (user: string | null) =>
+    sessions.quotas(user, '192.0.2.1').map(({ scope, hasRoomForSession }) => [scope, hasRoomForSession]);
+  t.same(counts(), [2, 1, 2, 2]);
+  t.same(full('u1'), [
+    ['user', false],
+    ['address', false],
+  ]);
+  t.same(full('u2')[0], ['user', true]);
   await ann.cut();
   await ann.cut();
-  t.same([sessions.size, sessions.from('192.0.2.1')], [1, 1]);
+  t.same(counts(), [1, 1, 1, 1]);
+  t.same(sessions.of('u1'), [bob.session]);
+  t.same(full('u1'), [
+    ['user', true],
+    ['address', true],
+  ]);
   await bob.cut();
-  t.same([sessions.size, sessions.from('192.0.2.1'), rig.telemetry.sessions], [0, 0, 0]);
+  t.same(counts(), [0, 0, 0, 0]);
   t.equal(sessions.get('s1'), undefined);
 });
 

@@ -1,11 +1,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import * as z from 'zod';
 import { createApp } from '../../src/index.js';
 import { CLOSE_MEANINGS, CLOSES, ERRORS } from '../../src/protocol/codes.js';
-import { optionsSchema } from '../../src/server/options/options.js';
-import type { OptionSchema } from '../support/documents.js';
+import { catalog } from '../../src/server/settings/catalog.js';
 import {
   closesTable,
   codesTable,
@@ -13,8 +11,7 @@ import {
   linksOf,
   metricsOf,
   metricsTable,
-  optionsOf,
-  optionsTable,
+  settingsTable,
   withGenerated,
 } from '../support/documents.js';
 
@@ -24,8 +21,20 @@ const WRITES = process.env['TAP_SNAPSHOT'] === '1';
 const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
-const schema = z.toJSONSchema(optionsSchema, { io: 'input', unrepresentable: 'any' });
-const options: OptionSchema = JSON.parse(JSON.stringify(schema)); // as data: what zod keeps beside it is of no interest
+const settings = catalog();
+/** What people need first. */
+const FIRST = [
+  'host',
+  'port',
+  'dev',
+  'token.secret',
+  'token.jwksUrl',
+  'origins',
+  'anonymous',
+  'channels',
+  'retention.messages',
+  'trustProxy',
+];
 
 /** Every metric of a real server, labels included where nothing was counted yet. */
 async function metricsOfServer() {
@@ -44,7 +53,8 @@ function labelNamesOf(metric: object | undefined): readonly string[] {
 }
 
 const PARTS: readonly (readonly [document: string, name: string, make: () => string | Promise<string>])[] = [
-  ['README.md', 'options', () => optionsTable(options)],
+  ['README.md', 'options', () => settingsTable(settings.filter(({ name }) => FIRST.includes(name)))],
+  ['docs/configuration.md', 'settings', () => settingsTable(settings)],
   ['docs/protocol.md', 'codes', () => codesTable(ERRORS)],
   ['docs/protocol.md', 'closes', () => closesTable(CLOSES, CLOSE_MEANINGS)],
   ['docs/operating.md', 'metrics', async () => metricsTable(await metricsOfServer())],
@@ -68,11 +78,14 @@ t.test('docs/protocol.md / every code of an error and of a close → is listed',
   t.strictSame(closes, []);
 });
 
-t.test('options / each of them → is described', async (t) => {
-  const all = optionsOf(options);
-  t.ok(all.length > 40, 'there are options');
+t.test('settings / each of them → is described; what people need first is among them', async (t) => {
+  t.ok(settings.length > 40, 'there are settings');
   t.strictSame(
-    all.filter(({ meaning }) => meaning === '').map(({ name }) => name),
+    FIRST.filter((first) => !settings.some(({ name }) => name === first)),
+    [],
+  );
+  t.strictSame(
+    settings.filter(({ meaning }) => meaning === '').map(({ name }) => name),
     [],
   );
 });
@@ -132,30 +145,37 @@ t.test('parts of documents / replaced → the rest stays, and once is enough', a
   t.throws(() => generated(text, 'y'), { message: 'there is no place for y' });
 });
 
-t.test('table of options / groups, choices and units → whole names and readable defaults', async (t) => {
-  const made = optionsOf({
+t.test('table of settings / groups, choices and units → whole names and readable defaults', async (t) => {
+  const made = catalog({
     properties: {
       group: {
         description: 'g',
         required: ['must'],
-        properties: { must: {}, sizeBytes: { default: 65_536 }, waitMs: { default: 1500 } },
+        properties: {
+          must: { type: 'string', secret: true },
+          sizeBytes: { type: 'integer', default: 65_536 },
+          waitMs: { type: 'integer', default: 1500 },
+        },
       },
-      choice: { default: false, anyOf: [{}, { properties: { level: { default: 1 } } }] },
-      count: { default: 50_000 },
-      none: { description: 'n' },
+      choice: {
+        default: false,
+        anyOf: [{ type: 'boolean' }, { properties: { level: { default: 1, type: 'integer' } } }],
+      },
+      count: { type: 'integer', default: 50_000 },
+      on: { type: 'boolean', default: true },
+      map: { additionalProperties: { properties: { a: { type: 'string', description: 'a | b' } } } },
     },
   });
-  t.strictSame(
-    made.map(({ name, initial, meaning }) => [name, initial, meaning]),
-    [
-      ['group', '', 'g'],
-      ['group.must', 'required', ''],
-      ['group.sizeBytes', '`65536` (64 KiB)', ''],
-      ['group.waitMs', '`1500` (1.5 s)', ''],
-      ['choice', '`false`', ''],
-      ['choice.level', '`1`', ''],
-      ['count', '`50000` (50,000)', ''],
-      ['none', '–', 'n'],
-    ],
-  );
+  t.strictSame(settingsTable(made).split('\n').slice(2), [
+    '| `group` |  |  |  | g |',
+    '| `group.must` |  | `EARSHOT_GROUP_MUST` | required |  |',
+    '| `group.sizeBytes` | `--group-size-bytes` | `EARSHOT_GROUP_SIZE_BYTES` | `65536` (64 KiB) |  |',
+    '| `group.waitMs` | `--group-wait-ms` | `EARSHOT_GROUP_WAIT_MS` | `1500` (1.5 s) |  |',
+    '| `choice` | `--choice` | `EARSHOT_CHOICE` | `false` |  |',
+    '| `choice.level` | `--choice-level` | `EARSHOT_CHOICE_LEVEL` | `1` |  |',
+    '| `count` | `--count` | `EARSHOT_COUNT` | `50000` (50,000) |  |',
+    '| `on` | `--no-on` | `EARSHOT_ON` | `true` |  |',
+    '| `map` |  | `EARSHOT_MAP` | – |  |',
+    '| `map.<pattern>.a` |  |  | – | a \\| b |',
+  ]);
 });

@@ -25,6 +25,7 @@ t.test('the house / src as it is', async (t) => {
 /** Faults of one file beside files that it may import. */
 function faults(path: string, text: string): readonly string[] {
   const beside = [
+    'cli/publish.ts',
     'client/connection.ts',
     'core/hub.ts',
     'protocol/commands.ts',
@@ -71,6 +72,11 @@ t.test('import rule / made-up violations', async (t) => {
     ],
     ['server imports the entry', 'server/a.ts', "import '../index.js';", 'entry is above server'],
     ['the server imports the client', 'server/a.ts', "import '../client/connection.js';", 'client is not'],
+    ['server imports the command', 'server/a.ts', "import '../cli/publish.js';", 'cli is above server'],
+    ['the entry imports the command', 'index.ts', "import './cli/publish.js';", 'cli is above entry'],
+    ['the entry imports the client', 'index.ts', "import './client/connection.js';", 'client is not'],
+    ['the client imports the command', 'client/a.ts', "import '../cli/publish.js';", 'protocol only'],
+    ['the command imports ws', 'cli/a.ts', "import 'ws';", 'only transport may'],
     ['the client imports core', 'client/a.ts', "import type { A } from '../core/hub.js';", 'protocol only'],
     [
       'the client takes a schema',
@@ -110,6 +116,8 @@ t.test('import rule / what is allowed → has no fault', async (t) => {
   t.strictSame(faults('transport/a.ts', "import 'ws'; import 'node:http'; import '../core/hub.js';"), []);
   t.strictSame(faults('server/a.ts', "import '@fastify/static'; import 'zod'; import 'node:fs';"), []);
   t.strictSame(faults('cli.ts', "import './index.js'; import 'commander'; import './server/plugin.js';"), []);
+  t.strictSame(faults('cli.ts', "import './cli/publish.js'; import './client/connection.js';"), []);
+  t.strictSame(faults('cli/a.ts', "import '../client/connection.js'; import '../server/plugin.js';"), []);
 });
 
 t.test('circles / three files, one edge a type → the circle is named once', async (t) => {

@@ -3,51 +3,21 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Test } from 'tap';
 import t from 'tap';
+import { startChild } from '../support/child.js';
+import type { Run } from '../support/command.js';
+import { builtEarshot, CLEAN, COMMAND, earshot, failsWith, jsonLines } from '../support/command.js';
 import { peer } from '../support/peer.js';
 import { rawConnect } from '../support/raw-socket.js';
-import type { ProcessResult, RunningServer, ServerOptions } from '../support/spawn.js';
-import { freePort, ROOT, runProcess, startServer } from '../support/spawn.js';
+import type { RunningServer, ServerOptions } from '../support/spawn.js';
+import { freePort, ROOT, startServer } from '../support/spawn.js';
+import { tool } from '../support/tools.js';
 import { ours } from './scene.js';
 
-/** Of the machine that the test runs on, nothing gets through. */
-const CLEAN = {
-  NODE_ENV: undefined,
-  HOST: undefined,
-  PORT: undefined,
-  LOG_LEVEL: undefined,
-  EARSHOT_CONFIG: undefined,
-  EARSHOT_STORE: undefined,
-  EARSHOT_ORIGINS: undefined,
-  EARSHOT_TOKEN_SECRET: undefined,
-};
 const SECRET = 'a secret of the tests that is longer than 32 bytes';
-
-interface Run {
-  readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
-
-/** Runs the command to its end. What it should refuse to run is ended by the time limit, and told by its signal. */
-function earshot({ args = [], env = {} }: Run): Promise<ProcessResult> {
-  return runProcess('node', ['dist/cli.js', ...args], { env: { ...CLEAN, ...env } });
-}
 
 function start(t: Test, { args = [], env = {} }: Run): Promise<RunningServer> {
   const options: ServerOptions = { command: ['serve'], args, env: { ...CLEAN, ...env } };
   return startServer(t, options);
-}
-
-/** One line on stderr, nothing else, and the code. */
-function failsWith(
-  t: Test,
-  { code, signal, stdout, stderr }: ProcessResult,
-  expected: number,
-  line: RegExp,
-): void {
-  t.strictSame({ code, signal, stdout }, { code: expected, signal: null, stdout: '' });
-  t.match(stderr, line);
-  t.equal(stderr.split('\n').length, 2, 'one line');
-  t.notMatch(stderr, /\n\s+at /, 'no stack');
 }
 
 t.test('port / in use → one line, exit 1', async (t) => {
@@ -57,16 +27,16 @@ t.test('port / in use → one line, exit 1', async (t) => {
   const address = taken.address();
   const port = typeof address === 'object' ? String(address?.port) : '';
   const line = new RegExp(`^earshot: port ${port} of 127\\.0\\.0\\.1 is in use: .*--port or PORT\n$`);
-  failsWith(t, await earshot({ args: ['--dev'], env: { PORT: port } }), 1, line);
+  failsWith(t, await builtEarshot({ args: ['--dev'], env: { PORT: port } }), 1, line);
 });
 
 t.test('setting / one that can not be → one line that names it, exit 2', async (t) => {
-  const dir = t.testdir({ 'config.json': '{"dev":true,"limits":{"maxSpeed":1}}' });
+  const dir = t.testdir({ 'config.json': '{"dev":true,"limits":{"maxSession":1}}' });
   const table: Record<string, readonly [Run, RegExp]> = {
     'a bad PORT': [{ args: ['--dev'], env: { PORT: 'http' } }, /^earshot: port: /],
     'a file with an unknown limit': [
       { args: ['--config', `${dir}/config.json`] },
-      /^earshot: limits: unknown option maxSpeed$/m,
+      /^earshot: limits\.maxSession: unknown option, did you mean limits\.maxSessions\? \(file .*config\.json\)$/m,
     ],
     'no token and no development mode': [{ args: ['--port', '0'] }, /^earshot: nobody could connect/],
     'development mode on every address': [
@@ -80,19 +50,110 @@ t.test('setting / one that can not be → one line that names it, exit 2', async
 });
 
 t.test('flag / one that there is not → exit 2, and what there is', async (t) => {
-  const { code, stderr, stdout } = await earshot({ args: ['serve', '--speed', '9'] });
+  const { code, stderr, stdout } = await builtEarshot({ args: ['serve', '--speed', '9'] });
   t.strictSame([code, stdout], [2, '']);
   t.match(stderr, /unknown option '--speed'/);
   t.notMatch(stderr, /\n\s+at /);
 });
 
+t.test('command / one that there is not → exit 2, and what was meant', async (t) => {
+  const line = /^earshot: there is no command "subscrib", did you mean subscribe\?\n$/;
+  failsWith(t, await earshot({ args: ['subscrib'] }), 2, line);
+});
+
+t.test('--help of every command → says what it does, with an example', async (t) => {
+  const { stdout } = await earshot({ args: ['--help'] });
+  const commands = [...stdout.matchAll(/^ {2}(\w+) \[/gm)].map(([, name = '']) => name);
+  for (const name of ['serve', 'config', 'explain', 'token', 'publish', 'subscribe']) {
+    t.ok(commands.includes(name), name);
+  }
+  for (const name of commands.filter((each) => each !== 'help')) {
+    const help = await earshot({ args: [name, '--help'] });
+    t.strictSame([help.code, help.stderr], [0, ''], name);
+    t.match(
+      help.stdout,
+      new RegExp(`Usage: earshot ${name} (?:.|\n)*Examples?:\n  \\$ .*earshot ${name}`),
+      name,
+    );
+    t.match(help.stdout, /--verbose/);
+  }
+});
+
+t.test('--verbose / with a failure → its stack as well', async (t) => {
+  for (const args of [
+    ['--verbose', '--port', '0'],
+    ['serve', '--port', '0', '--verbose'],
+  ]) {
+    const { code, stdout, stderr } = await earshot({ args });
+    t.strictSame([code, stdout], [2, '']);
+    t.match(stderr, /^earshot: nobody could connect.*\nOptionsError: nobody(?:.|\n)*\n\s+at /);
+  }
+  const cwd = t.testdir({ 'earshot.config.mjs': 'function deep() { throw new Error("boom"); }\ndeep();' });
+  failsWith(
+    t,
+    await earshot({ cwd }),
+    2,
+    /^earshot: the configuration file earshot\.config\.mjs can't be read: Error: boom\n$/,
+  );
+  t.match(
+    (await earshot({ args: ['--verbose'], cwd })).stderr,
+    /caused by Error: boom\n\s+at deep .*earshot\.config\.mjs/,
+  );
+});
+
+t.test('file / in the working directory, with a secret from a file → runs as it says', async (t) => {
+  const cwd = t.testdir({
+    'earshot.config.mjs':
+      "export default { port: 0, verifyClient: ({ req }) => req.headers['x-team'] === 'ours' };",
+    secret: `${SECRET}\n`,
+  });
+  const env = { ...CLEAN, EARSHOT_TOKEN_SECRET_FILE: 'secret' };
+  const server = await startServer(t, { command: [], cwd, env });
+  const token = await earshot({ args: ['token', '--sub', 'ann'], env: { EARSHOT_TOKEN_SECRET: SECRET } });
+  const statusOf = async (team: string) => {
+    const headers = { authorization: `Bearer ${token.stdout.trim()}`, 'x-team': team };
+    return (await fetch(`${server.url}/v1/session`, { headers })).status;
+  };
+  t.equal(await statusOf('ours'), 200);
+  t.equal(await statusOf('theirs'), 403, 'the hook of the file has a say');
+});
+
+t.test('log / stdout is no terminal → lines of JSON; unless it is set otherwise', async (t) => {
+  const json = await start(t, { args: ['--dev', '--port', '0', '--log-level', 'info'] });
+  await json.stop(); // what is logged is written a little later
+  const lines = json
+    .stdout()
+    .split('\n')
+    .filter((line) => line.startsWith('{'));
+  t.match(jsonLines(lines.join('\n')), [{ level: 30, msg: /^Server listening at/ }]);
+  const pretty = await start(t, {
+    args: ['--dev', '--port', '0', '--log-level', 'info', '--log-format', 'pretty'],
+  });
+  await pretty.stop();
+  t.match(pretty.stdout(), /^\[\d\d:\d\d:\d\d\.\d{3}\] .*INFO.*: .*Server listening at/m);
+  t.notMatch(pretty.stdout(), '"msg"');
+});
+
+t.test('log / stdout is a terminal → lines for people, the last ones too', async (t) => {
+  const args = [COMMAND, 'serve', '--dev', '--port', '0', '--log-level', 'info'];
+  const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
+  const env = { HOST: '127.0.0.1', LOG_LEVEL: 'info' };
+  const child = await startChild(t, tool('python'), ['-c', spawn, process.execPath, ...args], { env });
+  await child.says(/INFO.*Server listening at/);
+  await child.says(/Earshot is ready/);
+  child.write('\u0003');
+  await child.says(/INFO.*draining/);
+  t.equal((await child.ended).code, 0);
+  t.notMatch(child.said(), '"msg"');
+});
+
 t.test('--help and --version → told on stdout, exit 0', async (t) => {
-  const help = await earshot({ args: ['serve', '--help'] });
+  const help = await builtEarshot({ args: ['serve', '--help'] });
   t.strictSame([help.code, help.stderr], [0, '']);
   for (const flag of ['--dev', '--port', '--host', '--config', '--allow-public-dev'])
     t.match(help.stdout, flag);
   const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string };
-  t.match(await earshot({ args: ['--version'] }), { code: 0, stdout: `${version}\n`, stderr: '' });
+  t.match(await builtEarshot({ args: ['--version'] }), { code: 0, stdout: `${version}\n`, stderr: '' });
 });
 
 t.test('development mode / --allow-public-dev → runs where it would be refused', async (t) => {
@@ -121,6 +182,24 @@ t.test('token / by the environment → nobody gets in without; the secret is tol
   t.equal((await foreign.response()).status, 403);
   t.match(await stop(), { code: 0 });
   t.notOk((stdout() + stderr()).includes(SECRET));
+});
+
+t.test('token / a secret that can be guessed, of an issuer too → the log warns, without it', async (t) => {
+  const [enough, weak] = ['a secret of 32 bytes, just right', 'a secret of 31 bytes, too short'];
+  const token = (secret: string | readonly string[], ofIssuer: string) =>
+    JSON.stringify({ port: 0, token: { secret, issuers: [{ issuer: 'a', secret: ofIssuer }] } });
+  const dir = t.testdir({
+    'strong.json': token([SECRET, `${SECRET}, too`], SECRET),
+    'second.json': token([SECRET, weak], SECRET),
+    'issuer.json': token(SECRET, weak),
+    'enough.json': token(enough, SECRET),
+  });
+  for (const [file, warns] of Object.entries({ strong: false, second: true, issuer: true, enough: false })) {
+    const { stdout, stop } = await start(t, { args: ['--config', `${dir}/${file}.json`] });
+    t.match(await stop(), { code: 0 });
+    t.equal(stdout().includes('a token secret is shorter than 32 bytes'), warns, file);
+    t.notMatch(stdout(), weak);
+  }
 });
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

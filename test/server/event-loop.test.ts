@@ -1,5 +1,5 @@
 import t from 'tap';
-import { EventLoopMonitor } from '../../src/server/event-loop.js';
+import { EventLoopMonitor } from '../../src/server/report/event-loop.js';
 
 /** Keeps the event loop from turning. */
 function block(ms: number): void {

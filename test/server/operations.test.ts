@@ -88,7 +88,7 @@ t.test('probes / the event loop is late → not ready, and alive', async (t) => 
   t.match(await probe(on, '/livez'), { status: 200 });
 });
 
-const LABELS = ['transport', 'outcome', 'reason', 'code', 'command', 'quantile', 'le'];
+const LABELS = ['transport', 'limit', 'scope', 'outcome', 'reason', 'code', 'command', 'quantile', 'le'];
 const TYPE = /^# TYPE (\S+) (counter|gauge|histogram)$/;
 
 t.test('metrics / the text → is valid, and keeps the rules of names and labels', async (t) => {

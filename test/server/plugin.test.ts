@@ -111,7 +111,7 @@ t.test('plugin / options that can not be → the register rejects with what is w
     [{ dev: true, prefix: '/a/' }, /^prefix: /],
     [{ dev: true, plainChannel: 'a b' }, /^plainChannel: /],
     [{ dev: true, limits: { maxFrameBytes: 0 } }, /^limits\.maxFrameBytes: /],
-    [{ dev: true, speed: 9 } as EarshotOptions, /unknown option speed/],
+    [{ dev: true, speed: 9 } as EarshotOptions, /speed: unknown option/],
   ];
   for (const [options, message] of bad) {
     const app = fastify();

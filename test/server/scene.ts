@@ -96,7 +96,8 @@ export function isProblem(t: Test, { status, headers, body }: RawResponse, refus
   t.match(JSON.parse(body), { type: 'about:blank', title: /./, detail: /./, advice: /./, ...refusal });
 }
 
-function watchUncaught(t: Test): readonly unknown[] {
+/** What nobody caught in this process from here on, errors and rejections alike. */
+export function watchUncaught(t: Test): readonly unknown[] {
   const uncaught: unknown[] = [];
   const note = (error: unknown) => uncaught.push(error);
   process.on('uncaughtExceptionMonitor', note);

@@ -1,7 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
 import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
+import { firstAfter } from '../../src/store/first-after.js';
 import type { MemoryStoreOptions } from '../../src/store/memory.js';
 import { DEFAULT_RETENTION, MemoryStore } from '../../src/store/memory.js';
 import type { Retention } from '../../src/store/store.js';
@@ -230,4 +232,23 @@ t.test('end / → lets go of everything', async (t) => {
   await store.end();
   await store.append('a', message('2'));
   t.equal(heard.length, 1);
+});
+
+t.test('list / any names, any page → what sorting them all would give', async (t) => {
+  const names = fc.uniqueArray(fc.string({ unit: fc.constantFrom('a', 'b', '/', '9'), maxLength: 4 }));
+  const property = fc.property(
+    names,
+    fc.string({ maxLength: 2 }),
+    fc.integer({ min: 0, max: 5 }),
+    (all, after, limit) => {
+      const expected = [...all]
+        .sort()
+        .filter((name) => name > after)
+        .slice(0, limit);
+      const given = firstAfter(all, after, limit);
+      if (given.join() !== expected.join()) throw new Error(`${given} instead of ${expected}`);
+    },
+  );
+  fc.assert(property, { numRuns: 500 });
+  t.same(firstAfter(['b', 'a'], '', Number.POSITIVE_INFINITY), ['a', 'b']);
 });

@@ -1,14 +1,17 @@
 import type { Encoding } from '../../src/core/carrier.js';
+import type { CoreHooks } from '../../src/core/hooks.js';
 import type { Limits } from '../../src/core/limits.js';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
 import { EarshotNode } from '../../src/core/node.js';
-import type { Action, Caller, Identity } from '../../src/core/policy/policy.js';
+import type { Action } from '../../src/core/policy/action.js';
+import type { Caller, Identity } from '../../src/core/policy/policy.js';
 import type { PolicyTable } from '../../src/core/policy/table.js';
+import type { Exceeded } from '../../src/core/quota/quota.js';
 import type { LivenessTimes } from '../../src/core/session/liveness.js';
 import { beginPlain, receivePlain } from '../../src/core/session/plain.js';
 import { receiveEnvelope } from '../../src/core/session/receive.js';
 import type { Session } from '../../src/core/session/session.js';
-import type { Telemetry } from '../../src/core/telemetry.js';
+import type { Journal, Telemetry } from '../../src/core/telemetry.js';
 import type { ErrorCode } from '../../src/protocol/codes.js';
 import type { CommandInput, CommandType } from '../../src/protocol/commands.js';
 import { command } from '../../src/protocol/commands.js';
@@ -18,7 +21,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import type { Retention, Store } from '../../src/store/store.js';
 import { jsonEncoding, plainEncoding } from '../../src/transport/websocket/encodings.js';
 import { FakeCarrier } from './fake-carrier.js';
-import { openPolicy, ruleOf } from './policy.js';
+import { openPolicy } from './policy.js';
 
 export const KEEP_ALL: Retention = { messages: 1e9, ageMs: 1e12, bytes: 1e12 };
 
@@ -32,6 +35,7 @@ export interface RigOptions {
   /** The table of rules; open to anybody unless said otherwise. */
   readonly policy?: PolicyTable;
   /** The host's verdict, before the table is asked. */
+  readonly hooks?: CoreHooks;
   readonly authorize?: (caller: Caller, action: Action, channel: string) => boolean | Promise<boolean>;
   readonly limits?: Partial<Limits>;
   readonly tokens?: Readonly<Record<string, Identity>>;
@@ -48,6 +52,17 @@ export class Rig {
   readonly store: Store;
   readonly telemetry = new Telltale();
   readonly logged: { readonly error: unknown; readonly context: object }[] = [];
+  /** What was refused, by its cause. */
+  readonly refused: string[] = [];
+  readonly journal: Journal = {
+    error: (error, { session, request, channel }) =>
+      this.logged.push({
+        error,
+        context: { ...(session && { session }), ...(request && { request }), ...(channel && { channel }) },
+      }),
+    refused: (cause) => this.refused.push(cause),
+    session: () => {},
+  };
   #now = 1_800_000_000_000;
   #uptimeMs = 5_000;
   #deferred: (() => void)[] = [];
@@ -58,14 +73,12 @@ export class Rig {
     this.store = options.store?.({ now }) ?? memoryStore({ now, ...options.retention });
     this.node = new EarshotNode({
       store: this.store,
-      policy:
-        options.authorize === undefined
-          ? (options.policy ?? openPolicy)
-          : { may: options.authorize, rule: () => ruleOf('**') },
+      policy: options.policy ?? openPolicy,
+      hooks: { ...options.hooks, ...hookOf(options.authorize) },
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       times: TIMES,
       telemetry: this.telemetry,
-      logError: (error, context) => this.logged.push({ error, context }),
+      journal: this.journal,
       authenticate: async (token) => {
         const identity = options.tokens?.[token];
         if (identity === undefined) throw new Refused('unauthenticated', 'the token is not good');
@@ -261,6 +274,11 @@ export class Peer {
   }
 }
 
+function hookOf(authorize: RigOptions['authorize']): CoreHooks {
+  if (authorize === undefined) return {};
+  return { authorize: async ({ caller, action, channel }) => authorize(caller, action, channel) };
+}
+
 /** Lets every promise run that can. */
 export function promises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -283,6 +301,7 @@ export class Telltale implements Telemetry {
   readonly commands: string[] = [];
   readonly seconds: number[] = [];
   readonly faults: string[] = [];
+  readonly limits: string[] = [];
   timesBehind = 0;
   in = 0;
   out = 0;
@@ -320,5 +339,8 @@ export class Telltale implements Telemetry {
   }
   fault(code: ErrorCode): void {
     this.faults.push(code);
+  }
+  limited({ limit, scope }: Exceeded): void {
+    this.limits.push(`${limit} of ${scope}`);
   }
 }

@@ -1,19 +1,4 @@
-/** What of JSON Schema a table of options is made from. */
-export interface OptionSchema {
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly properties?: Readonly<Record<string, OptionSchema>>;
-  readonly required?: readonly string[];
-  readonly anyOf?: readonly OptionSchema[];
-}
-
-/** One option by its whole name, as `limits.maxFrameBytes`. */
-export interface Option {
-  readonly name: string;
-  /** As it would be written in the file of options; empty where there is none. */
-  readonly initial: string;
-  readonly meaning: string;
-}
+import type { Setting } from '../../src/server/settings/catalog.js';
 
 export interface ErrorMeaning {
   readonly status: number;
@@ -62,22 +47,16 @@ function placeOf(text: string, name: string): { before: number; after: number } 
   return { before: before + opening.length, after };
 }
 
-/** Every option, a group before what is in it. */
-export function optionsOf(schema: OptionSchema, group = ''): readonly Option[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, option]) => {
-    const name = `${group}${key}`;
-    const inner = [option, ...(option.anyOf ?? [])].find(({ properties }) => properties !== undefined);
-    const isGroup = option.properties !== undefined;
-    const isRequired = schema.required?.includes(key) ?? false;
-    const initial = isGroup ? '' : isRequired ? 'required' : initialOf(name, option.default);
-    const own = { name, initial, meaning: option.description ?? '' };
-    return [own, ...(inner === undefined ? [] : optionsOf(inner, `${name}.`))];
-  });
-}
-
-export function optionsTable(schema: OptionSchema): string {
-  const rows = optionsOf(schema).map(({ name, initial, meaning }) => [code(name), initial, prose(meaning)]);
-  return table(['option', 'default', 'meaning'], rows);
+/** A row for each setting: how a flag and a variable say it, its default as it would be written in the file, its meaning. */
+export function settingsTable(settings: readonly Setting[]): string {
+  const rows = settings.map(({ name, flag, variables, meaning, kind, isRequired, schema }) => [
+    code(name),
+    flag === undefined ? '' : code(schema.default === true ? flag.replace('--', '--no-') : flag),
+    variables.map(code).join(', '),
+    initialOf(name, { kind, isRequired, schema }),
+    prose(meaning),
+  ]);
+  return table(['setting', 'flag', 'variable', 'default', 'meaning'], rows);
 }
 
 export function codesTable(errors: Readonly<Record<string, ErrorMeaning>>): string {
@@ -140,8 +119,13 @@ export function linksOf(markdown: string): readonly string[] {
 }
 
 /** A default as it is written, and where it is a long number also as one reads it. */
-function initialOf(name: string, value: unknown): string {
-  if (value === undefined) return '–';
+function initialOf(
+  name: string,
+  { kind, isRequired, schema }: Pick<Setting, 'kind' | 'isRequired' | 'schema'>,
+): string {
+  if (kind === 'group' || schema.properties !== undefined) return '';
+  const value = schema.default;
+  if (value === undefined) return isRequired ? 'required' : '–';
   const read = typeof value === 'number' ? readable(name, value) : undefined;
   return read === undefined ? code(JSON.stringify(value)) : `${code(JSON.stringify(value))} (${read})`;
 }

@@ -2,6 +2,7 @@ import type { Producer } from '../../src/protocol/commands.js';
 import type { Start } from '../../src/protocol/offset.js';
 import type {
   Appended,
+  ChannelStat,
   NewMessage,
   Page,
   ReadBound,
@@ -24,8 +25,17 @@ class Wrapped implements Store {
   open(channel: string): Promise<Tail> {
     return this.inner.open(channel);
   }
-  append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended> {
-    return this.inner.append(channel, message, producer);
+  append(channel: string, message: NewMessage, producer?: Producer, creates?: boolean): Promise<Appended> {
+    return this.inner.append(channel, message, producer, creates);
+  }
+  create(channel: string): Promise<Tail> {
+    return this.inner.create(channel);
+  }
+  stat(channel: string): Promise<ChannelStat | undefined> {
+    return this.inner.stat(channel);
+  }
+  list(after: string, limit: number): Promise<string[]> {
+    return this.inner.list(after, limit);
   }
   read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
     this.reads++;
@@ -72,8 +82,13 @@ export class SlowStore extends Wrapped {
   override open(channel: string): Promise<Tail> {
     return this.#answer('open', () => super.open(channel));
   }
-  override append(channel: string, message: NewMessage, producer?: Producer): Promise<Appended> {
-    return this.#answer('append', () => super.append(channel, message, producer));
+  override append(
+    channel: string,
+    message: NewMessage,
+    producer?: Producer,
+    creates?: boolean,
+  ): Promise<Appended> {
+    return this.#answer('append', () => super.append(channel, message, producer, creates));
   }
   override read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
     return this.#answer('read', () => super.read(channel, start, bound));

@@ -1,5 +1,5 @@
+import { ACTIONS } from '../../src/core/policy/action.js';
 import type { ChannelRule } from '../../src/core/policy/policy.js';
-import { ACTIONS } from '../../src/core/policy/policy.js';
 import { PolicyTable } from '../../src/core/policy/table.js';
 import { DEFAULT_RETENTION } from '../../src/store/memory.js';
 

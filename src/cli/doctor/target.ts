@@ -1,15 +1,9 @@
-import { readFileSync } from 'node:fs';
-
-/** What is wrong with how the command was called. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+import type { BearerFlags } from '../bearer.js';
+import { CommandError } from '../failure.js';
 
 /** What the command line gives. */
-export interface DoctorFlags {
+export interface DoctorFlags extends BearerFlags {
   readonly origin?: string;
-  readonly token?: string;
-  readonly tokenFile?: string;
   readonly path: string;
   readonly idleSeconds?: string;
   readonly json?: boolean;
@@ -41,17 +35,17 @@ const SCHEMES: Readonly<Record<string, string>> = {
 /** What may stand in a header. */
 const VISIBLE = /^[\x21-\x7e]+$/;
 
-/** Throws a UsageError in one line. */
-export function targetFrom(address: string, flags: DoctorFlags, env: NodeJS.ProcessEnv): Target {
+/** Throws a CommandError for what was typed wrong. */
+export function targetFrom(address: string, flags: DoctorFlags, token: string | undefined): Target {
   const { path } = flags;
   if (!/^\/[\x21-\x7e]+$/.test(path) || /[?#]/.test(path)) {
-    throw new UsageError(`--path is the path of the WebSocket, such as /ws: ${path}`);
+    throw CommandError.wrong(`--path is the path of the WebSocket, such as /ws: ${path}`);
   }
   const base = baseOf(address, path);
   return {
     base,
     wsUrl: base.replace(/^http/, 'ws') + path,
-    token: visible('the token', tokenFrom(flags, env)),
+    token: visible('the token', token),
     origin: visible('--origin', flags.origin),
     idleMs: idleMsOf(flags.idleSeconds),
     timeoutMs: TIMEOUT_MS,
@@ -67,40 +61,27 @@ export function headersOf({ token, origin }: Target): Record<string, string> {
 }
 
 function baseOf(address: string, path: string): string {
-  if (!URL.canParse(address)) throw new UsageError(`this is no address: ${address}`);
+  if (!URL.canParse(address)) throw CommandError.wrong(`this is no address: ${address}`);
   const url = new URL(address);
   const scheme = SCHEMES[url.protocol];
   if (scheme === undefined)
-    throw new UsageError(`the address begins with http, https, ws or wss: ${address}`);
+    throw CommandError.wrong(`the address begins with http, https, ws or wss: ${address}`);
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new UsageError('the address is host, port and prefix alone: the token goes into --token-file');
+    throw CommandError.wrong('the address is host, port and prefix alone: the token goes into --token-file');
   }
   const isWebSocket = scheme !== url.protocol;
   const prefix = url.pathname.replace(/\/+$/, '');
   return `${scheme}//${url.host}${isWebSocket && prefix.endsWith(path) ? prefix.slice(0, -path.length) : prefix}`;
 }
 
-/** The flag goes over the file, that over the environment. */
-function tokenFrom({ token, tokenFile }: DoctorFlags, env: NodeJS.ProcessEnv): string | undefined {
-  if (token !== undefined) return token;
-  if (tokenFile === undefined) return env['EARSHOT_TOKEN'] || undefined;
-  try {
-    return readFileSync(tokenFile, 'utf8').trim();
-  } catch (error) {
-    throw new UsageError(
-      `the token can't be read: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
 function visible(what: string, value: string | undefined): string | undefined {
   if (value === undefined || VISIBLE.test(value)) return value;
-  throw new UsageError(`${what} is empty, or has what no header may have`);
+  throw CommandError.wrong(`${what} is empty, or has what no header may have`);
 }
 
 function idleMsOf(seconds: string | undefined): number | undefined {
   if (seconds === undefined) return undefined;
   const idleMs = /^\d+(\.\d+)?$/.test(seconds) ? Math.round(Number(seconds) * 1000) : Number.NaN;
   if (idleMs <= MAX_IDLE_MS) return idleMs;
-  throw new UsageError(`--idle-seconds is a number, 0 to ${MAX_IDLE_MS / 1000}: ${seconds}`);
+  throw CommandError.wrong(`--idle-seconds is a number, 0 to ${MAX_IDLE_MS / 1000}: ${seconds}`);
 }

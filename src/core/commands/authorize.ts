@@ -1,16 +1,31 @@
 import { Refused } from '../../protocol/refused.js';
-import type { Action, Caller, Policy } from '../policy/policy.js';
+import type { Actor } from '../hooks.js';
+import type { Action } from '../policy/action.js';
+import type { CommandContext } from './context.js';
 
-/** Throws `forbidden` unless policy lets the caller do this. */
+type Judges = Pick<CommandContext, 'policy' | 'hooks'>;
+
+/** Throws `forbidden` unless the host, or where that has nothing to say the table, lets the caller do this. */
 export async function authorize(
-  policy: Policy,
-  caller: Caller,
+  judges: Judges,
+  actor: Actor,
   action: Action,
   channel: string,
 ): Promise<void> {
-  const verdict = policy.may(caller, action, channel);
-  const may = typeof verdict === 'boolean' ? verdict : await verdict;
-  if (may !== true) throw new Refused('forbidden', `you may not ${PHRASES[action]} this channel`);
+  if (await mayAct(judges, actor, action, channel)) return;
+  throw new Refused('forbidden', `you may not ${PHRASES[action]} this channel`);
+}
+
+/** The same as a question. */
+export async function mayAct(
+  { policy, hooks }: Judges,
+  actor: Actor,
+  action: Action,
+  channel: string,
+): Promise<boolean> {
+  const verdict =
+    hooks.authorize === undefined ? undefined : await hooks.authorize({ ...actor, action, channel });
+  return verdict === undefined ? policy.may(actor.caller, action, channel) : verdict === true;
 }
 
 const PHRASES: Record<Action, string> = {

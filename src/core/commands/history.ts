@@ -13,7 +13,7 @@ export async function history(
   { id, channel, offset, limit }: HistoryCommand,
 ): Promise<void> {
   const start = parseOffset(offset);
-  await authorize(context.policy, requester.identity, 'history', channel);
+  await authorize(context, requester.actor, 'history', channel);
   const bound = { messages: Math.min(limit, context.limits.historyPage), bytes: MAX_PAGE_BYTES };
   const page = await context.store.read(channel, start, bound);
   if (page.lost !== undefined) {

@@ -8,6 +8,6 @@ export async function presence(
   requester: Requester,
   { id, channel }: PresenceCommand,
 ): Promise<void> {
-  await authorize(context.policy, requester.identity, 'presence', channel);
+  await authorize(context, requester.actor, 'presence', channel);
   reply(requester, { type: 'presence', id, channel, ...context.presence.list(channel) });
 }

@@ -3,6 +3,7 @@ import type { Command } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Job, Release } from '../session/inbox.js';
 import type { Session } from '../session/session.js';
+import type { LogContext } from '../telemetry.js';
 import { authenticate } from './authenticate.js';
 import type { CommandContext, Requester } from './context.js';
 import { history } from './history.js';
@@ -39,10 +40,12 @@ async function answer(
     await work();
   } catch (error) {
     outcome = error instanceof Refused ? error.code : 'internal';
+    const about = logContextOf(requester);
     if (error instanceof Refused) {
+      requester.journal.refused(`${type}: ${error.code}`, about);
       requester.fail(error.code, error.message, id, error.details);
     } else {
-      requester.logError(error, { session: requester.id });
+      requester.journal.error(error, about);
       requester.fail('internal', 'the server failed', id);
     }
   }
@@ -85,4 +88,8 @@ async function ofAnyone(
 
 async function ping(session: Session, id: number | undefined): Promise<void> {
   session.reply(id === undefined ? '{"type":"pong"}' : `{"type":"pong","id":${id}}`);
+}
+
+function logContextOf({ id, actor: { session, address } }: Requester): LogContext {
+  return session === undefined ? { request: id, address } : { session, address };
 }

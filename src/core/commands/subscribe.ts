@@ -3,6 +3,7 @@ import type { Start } from '../../protocol/offset.js';
 import { parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Page } from '../../store/store.js';
+import type { Subscription } from '../fanout/subscription.js';
 import type { Session } from '../session/session.js';
 import { authorize } from './authorize.js';
 import type { CommandContext } from './context.js';
@@ -16,19 +17,9 @@ export async function subscribe(
 ): Promise<void> {
   const { id, channel } = command;
   const start = parseOffset(command.offset);
-  checkRoom(session, context.limits.maxSubscriptions, channel);
-  await authorize(context.policy, session.identity, 'subscribe', channel);
-  if (command.presence) await authorize(context.policy, session.identity, 'presence', channel);
-  const { subscription, page } = await context.hub.subscribe(session, channel, start, command.presence);
-  if (session.ended) {
-    subscription.feed.end(subscription);
-    return;
-  }
-  if (session.subscriptions.size >= context.limits.maxSubscriptions) {
-    subscription.feed.end(subscription); // others that were under way at the same time took the room
-    throw oneTooMany(session, context.limits.maxSubscriptions);
-  }
-  session.subscribed(subscription);
+  const entered = await enter(context, session, channel, start, command.presence);
+  if (entered === undefined) return;
+  const { subscription, page } = entered;
   const resume = resumeOf(start, page);
   session.telemetry.resumed(resume);
   const members = command.presence ? context.presence.list(channel) : {};
@@ -36,16 +27,58 @@ export async function subscribe(
   subscription.begin(page);
 }
 
+/**
+ * A subscription of the session, which is yet to begin, and the page of the log that follows it; undefined where the
+ * session has ended meanwhile. Throws what stands in the way.
+ */
+export async function enter(
+  context: CommandContext,
+  session: Session,
+  channel: string,
+  start: Start,
+  presence: boolean,
+): Promise<{ subscription: Subscription; page: Page } | undefined> {
+  const { actor } = session;
+  const { maxSubscriptions } = context.limits;
+  checkRoom(session, maxSubscriptions, channel);
+  await authorize(context, actor, 'subscribe', channel);
+  if (presence) await authorize(context, actor, 'presence', channel);
+  await context.hooks.onSubscribe?.({ ...actor, channel, start, presence });
+  if (session.ended) return undefined;
+  const entered = await context.hub.subscribe(session, channel, start, presence);
+  const { subscription } = entered;
+  if (session.ended) {
+    subscription.feed.end(subscription);
+    return undefined;
+  }
+  try {
+    checkCount(session, maxSubscriptions); // others that were under way at the same time may have taken the room
+  } catch (error) {
+    subscription.feed.end(subscription);
+    throw error;
+  }
+  session.subscribed(subscription);
+  return entered;
+}
+
 function checkRoom(session: Session, maxSubscriptions: number, channel: string): void {
   if (session.subscriptions.has(channel))
     throw new Refused('conflict', 'you are subscribed to this channel already');
-  if (session.subscriptions.size >= maxSubscriptions) throw oneTooMany(session, maxSubscriptions);
+  checkCount(session, maxSubscriptions);
   session.forgive('tooManySubscriptions');
 }
 
-function oneTooMany(session: Session, maxSubscriptions: number): Refused {
+function checkCount(session: Session, maxSubscriptions: number): void {
+  const full = session.quotas.find((quota) => !quota.hasRoomForSubscription);
+  if (session.subscriptions.size < maxSubscriptions && full === undefined) return;
+  session.telemetry.limited({ limit: 'subscriptions', scope: full?.scope ?? 'session' });
   session.strike('tooManySubscriptions', 'too_many');
-  return new Refused('too_many', `a session has at most ${maxSubscriptions} subscriptions`);
+  throw new Refused(
+    'too_many',
+    full === undefined
+      ? `a session has at most ${maxSubscriptions} subscriptions`
+      : `there are too many subscriptions of this ${full.scope}`,
+  );
 }
 
 function resumeOf(start: Start, page: Page): 'complete' | 'lost' | 'none' {

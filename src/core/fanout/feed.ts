@@ -31,6 +31,10 @@ export class Feed implements Source, Watcher {
     this.#defer = defer;
   }
 
+  get size(): number {
+    return this.#subscriptions.size;
+  }
+
   /** Listens first and looks for the tail then, so that nothing can fall between. */
   async open(): Promise<void> {
     this.#unwatch = await this.store.watch(this.channel, this);

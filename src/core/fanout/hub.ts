@@ -30,6 +30,11 @@ export class Hub {
     return this.#entries.size;
   }
 
+  /** On this node. */
+  subscriptionsOf(channel: string): number {
+    return this.#entries.get(channel)?.feed.size ?? 0;
+  }
+
   /**
    * A subscription at `start`, and the page of the log that follows it. It gets nothing before
    * `subscription.begin(page)`, so that the reply can go first.

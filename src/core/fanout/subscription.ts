@@ -7,7 +7,7 @@ import type { Member } from '../../protocol/replies.js';
 import type { Page, Store, StoredMessage } from '../../store/store.js';
 import type { Carrier } from '../carrier.js';
 import { MAX_PAGE_BYTES } from '../limits.js';
-import type { LogError, Telemetry } from '../telemetry.js';
+import type { Journal, Telemetry } from '../telemetry.js';
 
 const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
 
@@ -17,7 +17,7 @@ export interface Subscriber {
   readonly member: Member;
   readonly carrier: Carrier;
   readonly telemetry: Telemetry;
-  readonly logError: LogError;
+  readonly journal: Journal;
   /** False while more is queued than the peer takes. */
   readonly hasRoom: boolean;
   write(bytes: Uint8Array): void;
@@ -146,7 +146,7 @@ export class Subscription {
   #fail(error: unknown): void {
     const code: ErrorCode = error instanceof Refused ? error.code : 'internal';
     if (!(error instanceof Refused))
-      this.session.logError(error, { session: this.session.id, channel: this.channel });
+      this.session.journal.error(error, { session: this.session.id, channel: this.channel });
     this.feed.end(this, { type: 'unsubscribed', channel: this.channel, code });
   }
 }

@@ -1,8 +1,8 @@
 import { Refused } from '../../protocol/refused.js';
+import type { Action } from './action.js';
+import { ACTIONS } from './action.js';
 import type { Pattern } from './pattern.js';
 import { matches, parsePattern } from './pattern.js';
-import type { Action } from './policy.js';
-import { ACTIONS } from './policy.js';
 
 /** What one line of a caller's own list of channels allows: a pattern, and what may be done there. */
 export interface Grant {

@@ -1,9 +1,6 @@
 import type { Retention } from '../../store/store.js';
+import type { Action } from './action.js';
 import type { Grant } from './grants.js';
-
-/** What can be done on a channel. */
-export const ACTIONS = ['subscribe', 'publish', 'history', 'presence'] as const;
-export type Action = (typeof ACTIONS)[number];
 
 /** Who asks. */
 export interface Caller {
@@ -24,6 +21,15 @@ export interface Identity extends Caller {
   readonly tokenId?: string | undefined;
   /** When the token was issued, its `iat`, in ms since 1970. */
   readonly issuedAt?: number | undefined;
+  /** What the host said of the caller, where it did. */
+  readonly host?: HostWord | undefined;
+}
+
+/** What the host said when the session began: a token that is renewed does not change it. */
+export interface HostWord {
+  /** Who the token was of, if there was one: a renewed one is of the same. */
+  readonly tokenUser: string | null;
+  readonly says: Partial<Omit<Identity, 'host'>>;
 }
 
 /** What holds for the channels of one pattern, whoever uses them. */
@@ -47,15 +53,4 @@ export interface ChannelRule {
   readonly publishesPerSecond: number | undefined;
   /** One line per fault of data that this channel does not take, each with its path. None where it is good. */
   readonly validate: ((data: unknown) => readonly string[]) | undefined;
-}
-
-/** Who may do what on which channel, and what else holds there. Asked for every command. */
-export interface Policy {
-  /**
-   * True where the caller may. What is thrown is the answer: a `Refused` with its code; anything else is logged
-   * and answered with `internal`.
-   */
-  may(caller: Caller, action: Action, channel: string): boolean | Promise<boolean>;
-  /** What holds on a channel. */
-  rule(channel: string): ChannelRule;
 }

@@ -63,11 +63,15 @@ function checkTies(patterns: readonly Pattern[]): void {
       if (shared === undefined || isStrictlyWithin(a, b) || isStrictlyWithin(b, a)) continue;
       if (patterns.some((c) => c !== a && c !== b && contains(c, shared) && isStrictlyWithin(c, a, b)))
         continue;
-      throw new Error(
-        `"${a.text}" and "${b.text}" are equally specific where both apply: write one for "${shared.text}" as well`,
-      );
+      throw new Error(describeTie(a, b, shared));
     }
   }
+}
+
+function describeTie(a: Pattern, b: Pattern, shared: Pattern): string {
+  const both = `"${a.text}" and "${b.text}"`;
+  if (contains(a, b) && contains(b, a)) return `${both} stand for the same channels: leave one out`;
+  return `${both} are equally specific where both apply: write one for "${shared.text}" as well`;
 }
 
 function isStrictlyWithin(inner: Pattern, ...outers: readonly Pattern[]): boolean {

@@ -1,5 +1,6 @@
+import type { Action } from './action.js';
 import { granted } from './grants.js';
-import type { Action, Caller, ChannelRule, Policy } from './policy.js';
+import type { Caller, ChannelRule } from './policy.js';
 import { Rules } from './rules.js';
 
 /** Whether a caller may, and by which line of the table or of its token. */
@@ -9,7 +10,7 @@ export interface Verdict {
 }
 
 /** Policy as a table: one rule for each pattern of channels, and what callers bring in their tokens. */
-export class PolicyTable implements Policy {
+export class PolicyTable {
   readonly #rules: Rules;
 
   /** `rules` has one for `**`. Throws an Error in words where two of them tie. */
@@ -17,10 +18,12 @@ export class PolicyTable implements Policy {
     this.#rules = new Rules(rules);
   }
 
+  /** What holds on a channel, whoever uses it. */
   rule(channel: string): ChannelRule {
     return this.#rules.find(channel);
   }
 
+  /** Asked for every command. */
   may(caller: Caller, action: Action, channel: string): boolean {
     return this.explain(caller, action, channel).may;
   }

@@ -6,15 +6,9 @@ export function receiveEnvelope(session: Session, text: string): void {
   if (session.ended) return;
   const { telemetry } = session;
   const decoded = decodeCommand(text, session.host.limits.maxDataDepth);
-  const id = decoded.ok ? decoded.command.id : decoded.fault.id;
-  if (!session.takeCommand()) {
-    telemetry.fault('rate_limited');
-    session.fail('rate_limited', 'too many commands: wait and send this one again', id);
-    session.strike('rateLimited', 'rate_limited');
-    return;
-  }
+  if (!session.takes(text.length, decoded.ok ? decoded.command : decoded.fault)) return;
   if (!decoded.ok) {
-    const { code, message, details } = decoded.fault;
+    const { code, message, id, details } = decoded.fault;
     telemetry.fault(code);
     session.fail(code, message, id, details);
     if (code === 'bad_envelope') session.strike('badEnvelope', code);

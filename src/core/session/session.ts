@@ -1,5 +1,6 @@
 import type { CloseName, ErrorCode } from '../../protocol/codes.js';
 import { CLOSES } from '../../protocol/codes.js';
+import type { CommandType } from '../../protocol/commands.js';
 import { errorPush } from '../../protocol/encode.js';
 import type { LeftCause, Push } from '../../protocol/pushes.js';
 import type { Member } from '../../protocol/replies.js';
@@ -8,15 +9,19 @@ import type { Carrier } from '../carrier.js';
 import type { Requester } from '../commands/context.js';
 import { tellMissed } from '../fanout/presence.js';
 import type { Subscriber, Subscription } from '../fanout/subscription.js';
+import type { Actor } from '../hooks.js';
 import type { Limits } from '../limits.js';
 import { STRIKES, toldLimits } from '../limits.js';
 import type { Identity } from '../policy/policy.js';
-import type { LogError, Telemetry } from '../telemetry.js';
+import { describeLimit, takeCommand, takeMore } from '../quota/meter.js';
+import type { Exceeded } from '../quota/quota.js';
+import { isBounded, Quota } from '../quota/quota.js';
+import { RateLimit } from '../quota/rate.js';
+import type { Journal, Telemetry } from '../telemetry.js';
 import type { Job, Release } from './inbox.js';
 import { Inbox } from './inbox.js';
 import type { LivenessTimes } from './liveness.js';
 import { Liveness } from './liveness.js';
-import { RateLimit } from './rate.js';
 
 /** How the server ends a session. */
 export interface Ending {
@@ -32,7 +37,7 @@ export interface SessionHost {
   readonly limits: Limits;
   readonly times: LivenessTimes;
   readonly telemetry: Telemetry;
-  readonly logError: LogError;
+  readonly journal: Journal;
   /** ms since 1970. */
   now(): number;
   /** ms that only ever grow, with fractions. */
@@ -44,7 +49,9 @@ export interface SessionHost {
   /** `cause` is undefined for one that ended before it began. */
   unsubscribed(subscription: Subscription, cause: LeftCause | undefined): void;
   /** The session holds nothing any more. */
-  gone(session: Session): void;
+  gone(session: Session, cause: LeftCause): void;
+  /** What bounds somebody besides a session's own limits. */
+  quotas(user: string | null, address: string): Quota[];
 }
 
 /** One client's admitted stay: its identity, its subscriptions, and what it may still send. */
@@ -57,6 +64,8 @@ export class Session implements Requester, Subscriber {
   readonly beganAt: number;
   readonly subscriptions = new Map<string, Subscription>();
   readonly inbox: Inbox;
+  /** What bounds it besides its commands: more of its own, its user's, its address's. Empty where nothing does. */
+  readonly quotas: readonly Quota[];
   identity: Identity;
   ended = false;
   readonly #rate: RateLimit;
@@ -73,6 +82,7 @@ export class Session implements Requester, Subscriber {
     this.address = address;
     this.beganAt = host.now();
     this.inbox = new Inbox(this);
+    this.quotas = [...ownQuota(host.limits), ...host.quotas(identity.user, address)];
     const uptimeMs = host.uptimeMs();
     this.#rate = new RateLimit(host.limits.commandBurst, uptimeMs);
     this.#liveness = new Liveness(uptimeMs, host.times, host.random());
@@ -86,8 +96,12 @@ export class Session implements Requester, Subscriber {
     return this.host.telemetry;
   }
 
-  get logError(): LogError {
-    return this.host.logError;
+  get journal(): Journal {
+    return this.host.journal;
+  }
+
+  get actor(): Actor {
+    return { caller: this.identity, session: this.id, address: this.address };
   }
 
   /** False while more is queued than the peer takes: what can wait, waits. */
@@ -133,12 +147,27 @@ export class Session implements Requester, Subscriber {
     return this.host.run(this, job, release);
   }
 
-  /** True where one more command is within the session's rate. */
-  takeCommand(): boolean {
+  /** True where one more command of so many bytes is within every rate; else the client is told so. */
+  takes(bytes: number, { id, type }: { readonly id?: number; readonly type?: CommandType }): boolean {
+    const exceeded = this.#exceeds(bytes, type);
+    if (exceeded === undefined) return true;
+    this.telemetry.fault('rate_limited');
+    this.telemetry.limited(exceeded);
+    this.journal.refused(`${exceeded.limit} of one ${exceeded.scope}`, this.actor);
+    this.fail('rate_limited', describeLimit(exceeded), id);
+    this.strike('rateLimited', 'rate_limited');
+    return false;
+  }
+
+  #exceeds(bytes: number, type: CommandType | undefined): Exceeded | undefined {
+    const now = this.host.uptimeMs();
     const { commandsPerSecond, commandBurst } = this.host.limits;
-    const taken = this.#rate.take(this.host.uptimeMs(), commandsPerSecond, commandBurst);
-    if (taken && this.#rate.left + 1 >= commandBurst / 2) this.#strikes.rateLimited = 0; // it has paused
-    return taken;
+    if (!this.#rate.take(now, commandsPerSecond, commandBurst))
+      return { limit: 'commands', scope: 'session' };
+    const exceeded = takeCommand(this.quotas, now, bytes) ?? takeMore(this.quotas, now, type);
+    const hasPaused = exceeded === undefined && this.#rate.left + 1 >= commandBurst / 2;
+    if (hasPaused) this.#strikes.rateLimited = 0;
+    return exceeded;
   }
 
   /** Counts a fault; the last in a row of them ends the session. */
@@ -202,19 +231,30 @@ export class Session implements Requester, Subscriber {
     if (this.#paused) this.carrier.resume(); // the peer's close must be read
     this.#leftBecause = cause;
     for (const subscription of [...this.subscriptions.values()]) subscription.feed.end(subscription);
-    this.host.gone(this);
+    this.host.gone(this, cause);
   }
 
   /** A subscription of it is about to begin. */
   subscribed(subscription: Subscription): void {
     this.subscriptions.set(subscription.channel, subscription);
+    for (const quota of this.quotas) quota.subscriptions++;
     this.host.subscribed(subscription);
   }
 
   subscriptionEnded(subscription: Subscription, last: Push | undefined): void {
     const hadBegun = this.subscriptions.get(subscription.channel) === subscription;
-    if (hadBegun) this.subscriptions.delete(subscription.channel);
+    if (hadBegun) this.#forget(subscription.channel);
     this.host.unsubscribed(subscription, hadBegun ? this.#leftBecause : undefined);
     if (last !== undefined) this.push(last);
   }
+  #forget(channel: string): void {
+    this.subscriptions.delete(channel);
+    for (const quota of this.quotas) quota.subscriptions--;
+  }
+}
+
+/** Its commands and subscriptions have bounds of their own. */
+function ownQuota({ publishesPerSecond, bytesPerSecond }: Limits): Quota[] {
+  const own = { publishesPerSecond, bytesPerSecond };
+  return isBounded(own) ? [new Quota('session', own)] : [];
 }

@@ -1,33 +1,49 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Identity } from '../../core/policy/policy.js';
+import { describeLimit } from '../../core/quota/meter.js';
+import type { Exceeded, Quota } from '../../core/quota/quota.js';
 import { Refused } from '../../protocol/refused.js';
 import { BEARER_PREFIX, SUBPROTOCOL } from '../../protocol/version.js';
+import type { GuardedHooks } from '../hooks.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { within } from '../within.js';
+import type { AddressOf } from './addresses.js';
+import { addressesBehind } from './addresses.js';
 import type { Credentials } from './credentials.js';
 import { credentialsOf } from './credentials.js';
 import { askVerifyClient } from './hooks.js';
-import { addressOf, anonymousName } from './names.js';
+import { identityFromHost } from './host-identity.js';
+import { anonymousName } from './names.js';
 import { isAllowedOrigin } from './origin.js';
-import type { CheckToken } from './tokens.js';
 
 /** What admission looks at besides the request. */
 export interface Occupancy {
   draining(): boolean;
   sessions(): number;
-  sessionsFrom(address: string): number;
+  /** What bounds a user and an address, where something does. */
+  quotas(user: string | null, address: string): readonly Quota[];
+  /** Went over a limit. */
+  limited(exceeded: Exceeded): void;
+  /** Throws `unauthenticated` where what the caller came with was revoked. */
+  checkRevoked(identity: Identity): void;
+  /** Who a token says it is. Throws `unauthenticated` for one that is not good. */
+  authenticate(token: string): Promise<Identity>;
+  /** ms that only ever grow. */
+  uptimeMs(): number;
 }
 
 /** Who may connect: one function for every transport. What it refuses, it throws as `Refused`. */
 export class Admission {
+  readonly addressOf: AddressOf;
   readonly #options: ResolvedOptions;
-  readonly #checkToken: CheckToken;
+  readonly #hooks: GuardedHooks;
   readonly #occupancy: Occupancy;
 
-  constructor(options: ResolvedOptions, checkToken: CheckToken, occupancy: Occupancy) {
+  constructor(options: ResolvedOptions, hooks: GuardedHooks, occupancy: Occupancy) {
     this.#options = options;
-    this.#checkToken = checkToken;
+    this.#hooks = hooks;
     this.#occupancy = occupancy;
+    this.addressOf = addressesBehind(options.trustProxy);
   }
 
   /** Who the caller is. All the checks together have one time limit. */
@@ -38,14 +54,20 @@ export class Admission {
 
   /** The cheap checks come first; the room is looked at again after the slow ones. */
   async #admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
-    this.checkRoom(request);
+    const address = this.addressOf(request);
+    this.#takeConnect(address);
+    this.#checkRoom(null, address);
     const { headers, url = '' } = request;
     this.#checkOrigin(headers);
     const credentials = credentialsOf(headers, url, offered, this.#options.token);
     if (credentials?.from === 'cookie') this.#checkCookieOrigin(headers);
-    const identity = await this.#identify(credentials, request);
+    const identified = await this.#identify(credentials, request, address);
     if (this.#options.verifyClient !== undefined) await askVerifyClient(this.#options.verifyClient, request);
-    this.checkRoom(request);
+    const identity = await this.#askHost(identified, request, address);
+    if (identity.user === null && !this.#options.anonymous) {
+      throw new Refused('unauthenticated', 'a token is needed');
+    }
+    this.checkStill(identity, address);
     return identity;
   }
 
@@ -68,16 +90,31 @@ export class Admission {
     throw badSubprotocol('none of the others was selected');
   }
 
-  /** Throws where there is no room for one more. To be asked again after whatever takes time. */
-  checkRoom(request: IncomingMessage): void {
-    const { maxSessions, perAddress } = this.#options.limits;
-    const maxSessionsPerAddress = perAddress.maxSessions;
+  /** Throws where one more of this caller is no longer let in. To be asked again after whatever takes time. */
+  checkStill(identity: Identity, address: string): void {
+    this.#checkRoom(identity.user, address);
+    this.#occupancy.checkRevoked(identity);
+  }
+
+  #checkRoom(user: string | null, address: string): void {
     if (this.#occupancy.draining()) throw new Refused('draining', 'this server is about to end');
-    if (this.#occupancy.sessions() >= maxSessions) throw new Refused('unavailable', 'this server is full');
-    if (maxSessionsPerAddress === undefined) return;
-    if (this.#occupancy.sessionsFrom(addressOf(request)) >= maxSessionsPerAddress) {
-      throw new Refused('too_many', 'there are too many sessions from this address');
+    if (this.#occupancy.sessions() >= this.#options.limits.maxSessions) {
+      this.#occupancy.limited({ limit: 'sessions', scope: 'node' });
+      throw new Refused('unavailable', 'this server is full');
     }
+    const full = this.#occupancy.quotas(user, address).find((quota) => !quota.hasRoomForSession);
+    if (full === undefined) return;
+    this.#occupancy.limited({ limit: 'sessions', scope: full.scope });
+    throw new Refused('too_many', `there are too many sessions of this ${full.scope}`);
+  }
+
+  #takeConnect(address: string): void {
+    const now = this.#occupancy.uptimeMs();
+    const full = this.#occupancy.quotas(null, address).find((quota) => !quota.take('connects', now));
+    if (full === undefined) return;
+    const exceeded = { limit: 'connects', scope: full.scope } as const;
+    this.#occupancy.limited(exceeded);
+    throw new Refused('rate_limited', describeLimit(exceeded));
   }
 
   #checkOrigin(headers: IncomingHttpHeaders): void {
@@ -92,11 +129,20 @@ export class Admission {
     throw new Refused('forbidden', 'a cookie is taken only together with an Origin');
   }
 
-  async #identify(credentials: Credentials | undefined, request: IncomingMessage): Promise<Identity> {
-    if (credentials !== undefined) return this.#checkToken(credentials.token);
-    if (!this.#options.anonymous) throw new Refused('unauthenticated', 'a token is needed');
-    const name = anonymousName(request, this.#options.anonymousNames);
+  async #identify(
+    credentials: Credentials | undefined,
+    { socket }: IncomingMessage,
+    address: string,
+  ): Promise<Identity> {
+    if (credentials !== undefined) return this.#occupancy.authenticate(credentials.token);
+    const name = anonymousName(address, socket.remotePort ?? 0, this.#options.anonymousNames);
     return { user: null, name, claims: undefined, expiresAt: null };
+  }
+
+  /** The host may know better who it is. */
+  async #askHost(identity: Identity, request: IncomingMessage, address: string): Promise<Identity> {
+    const known = await this.#hooks.onConnect?.({ identity, request, address });
+    return known === undefined ? identity : identityFromHost(identity, known);
   }
 }
 

@@ -24,9 +24,10 @@ export function problem(
   detail: string,
   headers: Record<string, string> = {},
   status: number = ERRORS[code].status,
+  details?: readonly string[],
 ): Problem {
   const { advice, meaning } = ERRORS[code];
-  const body = JSON.stringify({ type: 'about:blank', title: meaning, status, detail, code, advice });
+  const body = JSON.stringify({ type: 'about:blank', title: meaning, status, detail, code, advice, details });
   return {
     status,
     headers: {
@@ -42,7 +43,7 @@ export function problem(
 
 export function problemOf(refused: Refused, headers?: Record<string, string>): Problem {
   const status = refused instanceof RefusedByHook ? refused.status : undefined;
-  return problem(refused.code, refused.message, headers, status);
+  return problem(refused.code, refused.message, headers, status, refused.details);
 }
 
 /** Answers on a socket that HTTP has let go of, and ends it whether or not the peer reads. */

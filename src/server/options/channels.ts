@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ACTIONS } from '../../core/policy/policy.js';
+import { ACTIONS } from '../../core/policy/action.js';
 import { count, ms, perSecond } from './fields.js';
 
 const actions = z.array(z.enum(ACTIONS));

@@ -43,14 +43,14 @@ type Now<T> = T | Promise<T>;
  */
 export interface Hooks {
   /** Who may do what, before the table is asked: true and false are the verdict, undefined leaves it to the table. */
-  readonly authorize?: (event: AuthorizeEvent) => Now<boolean | undefined>;
+  readonly authorize?: ((event: AuthorizeEvent) => Now<boolean | undefined>) | undefined;
   /** For every upgrade and every request over HTTP. */
-  readonly onConnect?: (event: ConnectEvent) => Now<ConnectIdentity | boolean | undefined>;
-  readonly onSubscribe?: (event: SubscribeEvent) => Now<boolean | undefined>;
+  readonly onConnect?: ((event: ConnectEvent) => Now<ConnectIdentity | boolean | undefined>) | undefined;
+  readonly onSubscribe?: ((event: SubscribeEvent) => Now<boolean | undefined>) | undefined;
   /** After the channel's schema. What it returns is stored instead. */
-  readonly onPublish?: (event: PublishEvent) => Now<PublishChange | boolean | undefined>;
+  readonly onPublish?: ((event: PublishEvent) => Now<PublishChange | boolean | undefined>) | undefined;
   /** Nobody waits for it; what it throws is logged. */
-  readonly onDisconnect?: (event: DisconnectEvent) => Now<undefined>;
+  readonly onDisconnect?: ((event: DisconnectEvent) => Now<undefined>) | undefined;
 }
 
 export const hooks = z.strictObject({

@@ -56,7 +56,7 @@ export const limits = z.strictObject({
       ...sharedLimits('from one address'),
       connectsPerSecond: perSecond
         .optional()
-        .describe('attempts to connect from one address, those that are refused too; likewise'),
+        .describe('upgrades and requests from one address, those that are refused too; likewise'),
     })
     .prefault({})
     .describe(

@@ -3,6 +3,7 @@ import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
 import { DEFAULT_RETENTION } from '../../store/memory.js';
 import type { Store } from '../../store/store.js';
 import { channels } from './channels.js';
+import { faultsOf } from './faults.js';
 import { channel, count, given, ms, perSecond, secretText } from './fields.js';
 import type { HandleProtocols, VerifyClient } from './hooks.js';
 import { hooks } from './hooks.js';
@@ -138,8 +139,14 @@ export class OptionsError extends Error {
 /** Checks options and fills in the defaults. Throws an OptionsError that names the option. */
 export function resolveOptions(given: EarshotOptions): ResolvedOptions {
   const result = optionsSchema.safeParse(given);
-  if (!result.success) throw new OptionsError(result.error.issues.map(describe).join('; '));
+  if (!result.success) {
+    const faults = faultsOf(optionsSchema, result.error).map(({ name, text }) => `${name}: ${text}`);
+    throw new OptionsError(faults.join('; '));
+  }
   const options = result.data;
+  if (options.drainDelayMs >= options.drainTimeoutMs) {
+    throw new OptionsError('drainDelayMs: must be less than drainTimeoutMs, of which it is a part');
+  }
   const anonymous = options.anonymous ?? options.dev;
   if (options.token === undefined && options.hooks.onConnect === undefined && !anonymous) {
     throw new OptionsError(
@@ -152,10 +159,4 @@ export function resolveOptions(given: EarshotOptions): ResolvedOptions {
     anonymousNames: options.anonymousNames ?? (options.dev ? 'address' : 'random'),
     plainChannel: options.plainChannel ?? (options.dev ? 'lobby' : false),
   };
-}
-
-function describe(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.') || 'options';
-  if (issue.code === 'unrecognized_keys') return `${path}: unknown option ${issue.keys.join(', ')}`;
-  return `${path}: ${issue.message}`;
 }

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { secretText } from './fields.js';
 
 /** The signatures that may be asked for: no `none`, and nothing that is broken. */
-const ALGORITHMS = [
+export const ALGORITHMS = [
   'HS256',
   'HS384',
   'HS512',
@@ -21,7 +21,7 @@ const ALGORITHMS = [
 /** Who is believed: the keys of one issuer. */
 const keys = {
   secret: z
-    .union([secretText('the shared secret'), z.array(secretText('a shared secret')).min(1)])
+    .union([secretText('the shared secret'), z.array(secretText('a shared secret')).min(1).max(8)])
     .optional()
     .meta({
       description:
@@ -29,7 +29,7 @@ const keys = {
       secret: true,
     }),
   publicKey: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(8)])
     .optional()
     .describe('the public key of who signs tokens, or several: PEM (SPKI or X.509), or a JWK as JSON text'),
   jwksUrl: z
@@ -44,7 +44,7 @@ const keys = {
       'the algorithms that are accepted; default: HS256 for a secret, RS256, PS256, ES256 and EdDSA for public keys',
     ),
   audience: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(8)])
     .optional()
     .describe('what the `aud` of a token must name, one of these'),
 };

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
+import { ACTIONS } from '../../core/policy/action.js';
 import type { ChannelRule } from '../../core/policy/policy.js';
-import { ACTIONS } from '../../core/policy/policy.js';
 import { PolicyTable } from '../../core/policy/table.js';
 import type { rule } from '../options/channels.js';
 import type { ResolvedOptions } from '../options/options.js';

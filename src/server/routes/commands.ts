@@ -3,7 +3,6 @@ import type { Identity } from '../../core/policy/policy.js';
 import { errorPush } from '../../protocol/encode.js';
 import { splitJsonArray } from '../../protocol/json-text.js';
 import { Refused } from '../../protocol/refused.js';
-import { addressOf } from '../admission/names.js';
 import type { Earshot } from '../earshot.js';
 import { allowPage, preflight } from './cors.js';
 
@@ -35,7 +34,7 @@ export async function commandsRoute(app: FastifyInstance, earshot: Earshot): Pro
         throw new Refused('bad_envelope', ARRAY_RULE);
       const caller = callers.get(request);
       if (caller === undefined) throw new Error('a request was let in that nobody was admitted on');
-      const answers = await answer(earshot, caller, addressOf(request.raw), commands);
+      const answers = await answer(earshot, caller, admission.addressOf(request.raw), commands);
       return reply.header('content-type', 'application/json').send(`[${answers.join(',')}]`);
     },
   });

@@ -24,7 +24,7 @@ export function probeRoutes(app: FastifyInstance, earshot: Earshot): void {
 async function readiness(earshot: Earshot): Promise<Record<string, string>> {
   const late = earshot.eventLoopDelay.p99 * 1000 > earshot.options.maxEventLoopDelayMs;
   return {
-    draining: earshot.draining ? 'draining' : 'ok',
+    draining: earshot.leaving ? 'draining' : 'ok',
     store: await storeAnswers(earshot),
     eventLoop: late ? 'late' : 'ok',
   };

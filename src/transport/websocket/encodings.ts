@@ -1,6 +1,5 @@
 import type { Encoding } from '../../core/carrier.js';
 import { encodeMessage } from '../../protocol/encode.js';
-import type { StoredMessage } from '../../store/store.js';
 import { deflatedFrame, textFrames } from './frame.js';
 
 /** Envelopes of the subprotocol, one a text frame. */
@@ -36,9 +35,11 @@ export function compressedEncoding({ threshold, level, appliesTo }: Compression)
 /** Lines for clients that know no envelopes (docs/protocol.md, "Plain clients"). */
 export const plainEncoding: Encoding = {
   messages: (_channel, messages) =>
-    textFrames(messages.map((message) => `${message.from} -> ${plainText(message)}`)),
+    textFrames(messages.map(({ from, data }) => `${from} -> ${plainText(data)}`)),
   push(push) {
     if (push.type === 'welcome') return textFrames([`Welcome ${push.name}`]);
+    if (push.type === 'direct')
+      return textFrames([`${push.from} -> ${plainText(JSON.stringify(push.data))}`]);
     if (push.type === 'error') return textFrames([`Error ${push.code}: ${push.message}`]);
     if (push.type === 'gap') return textFrames(['Error gap: some of what was said is no longer kept']);
     if (push.type === 'closed') return textFrames(['Error closed: nothing will ever follow']);
@@ -49,6 +50,6 @@ export const plainEncoding: Encoding = {
 };
 
 /** A string as its text, anything else as its JSON. */
-function plainText({ data }: StoredMessage): string {
+function plainText(data: string): string {
   return data.startsWith('"') ? String(JSON.parse(data)) : data;
 }

@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Carrier, Transport } from '../core/carrier.js';
-import type { Telemetry } from '../core/telemetry.js';
-import type { ErrorCode } from '../protocol/codes.js';
-import { CLOSES } from '../protocol/codes.js';
-import type { WebSocketTelemetry } from '../transport/websocket/serve.js';
+import type { Carrier, Transport } from '../../core/carrier.js';
+import type { Exceeded } from '../../core/quota/quota.js';
+import type { Telemetry } from '../../core/telemetry.js';
+import type { ErrorCode } from '../../protocol/codes.js';
+import { CLOSES } from '../../protocol/codes.js';
+import type { WebSocketTelemetry } from '../../transport/websocket/serve.js';
 
 const COMMAND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
@@ -38,6 +39,10 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   readonly #gaps = this.#counter('gaps_total', 'Positions that were no longer kept.', ['reason']);
   readonly #faults = this.#counter('faults_total', 'Frames that were no command.', ['code']);
   readonly #refusals = this.#counter('refusals_total', 'Connections and requests refused.', ['reason']);
+  readonly #limited = this.#counter('limited_total', 'What went over a limit, and whose limit it was.', [
+    'limit',
+    'scope',
+  ]);
   readonly #closes = this.#counter('closes_total', 'Closed WebSockets by code.', ['code']);
   readonly #wsErrors = this.#counter('ws_errors_total', "What was wrong with peers' frames.", ['code']);
   readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', []);
@@ -106,6 +111,10 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
 
   fault(code: ErrorCode): void {
     this.#faults.inc({ code });
+  }
+
+  limited({ limit, scope }: Exceeded): void {
+    this.#limited.inc({ limit, scope });
   }
 
   /** A connection was not admitted. */

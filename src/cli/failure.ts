@@ -1,0 +1,48 @@
+import { CommanderError } from 'commander';
+import { EarshotError } from '../client/errors.js';
+import { Refused } from '../protocol/refused.js';
+import { OptionsError } from '../server/options/options.js';
+import { ListenError } from '../server/serve.js';
+
+/** What could not be had: exit 1. */
+const NOT_HAD = 1;
+/** What was set or typed wrong: exit 2. */
+const WRONG = 2;
+
+/** A command that can't do what it should, told in one line. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+
+  private constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+
+  /** Something was typed wrong: exit 2. */
+  static wrong(message: string): CommandError {
+    return new CommandError(WRONG, message);
+  }
+
+  /** Something could not be had: exit 1. */
+  static notHad(message: string): CommandError {
+    return new CommandError(NOT_HAD, message);
+  }
+}
+
+/** What is said on stderr, and the exit code. The parser of the command line has spoken already: nothing is said again. */
+export function failure(error: unknown): { readonly line: string; readonly exitCode: number } {
+  if (error instanceof CommanderError) return { line: '', exitCode: error.exitCode === 0 ? 0 : WRONG };
+  if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
+  if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
+  if (error instanceof ListenError) return { line: error.message, exitCode: NOT_HAD };
+  if (error instanceof EarshotError || error instanceof Refused) {
+    const details = 'details' in error && Array.isArray(error.details) ? error.details : [];
+    return { line: oneLine([`${error.code}: ${error.message}`, ...details].join('; ')), exitCode: NOT_HAD };
+  }
+  return { line: `${oneLine(String(error))} (--verbose says where)`, exitCode: NOT_HAD };
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}
