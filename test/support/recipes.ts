@@ -105,7 +105,7 @@ export async function doctorCommand(url: string, ...more: readonly string[]) {
 
 /** What the doctor finds in this process, silent for so long. */
 export async function doctor(url: string, idleSeconds: string) {
-  const target = targetFrom(url, { path: '/ws', token: TOKEN, idleSeconds }, {});
+  const target = targetFrom(url, { path: '/ws', idleSeconds }, TOKEN);
   const findings: Finding[] = [];
   for await (const finding of diagnose(target, () => {})) findings.push(finding);
   const of = (check: string) => findings.find((each) => each.check === check);
