@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import type { Test } from 'tap';
@@ -12,8 +11,9 @@ import { startChild } from '../support/child.js';
 import { blocksOf } from '../support/documents.js';
 import { traceLog } from '../support/logs.js';
 import { peer, plainPeer } from '../support/peer.js';
+import { nginxOn } from '../support/proxies.js';
 import { secret } from '../support/secrets.js';
-import { freePort, ROOT, runProcess } from '../support/spawn.js';
+import { ROOT, runProcess } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 
 const SECRET = secret('a secret of tests: thirty-two bytes or more');
@@ -150,53 +150,6 @@ function documented(port: string): string {
   const [block, ...more] = blocksOf(page).filter(({ language }) => language === 'nginx');
   if (block === undefined || more.length > 0) throw new Error('docs/operating.md has one block for nginx');
   return block.text.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`);
-}
-
-interface Nginx {
-  readonly url: string;
-  readonly host: string;
-  start(): Promise<void>;
-  /** Kills it and all of its workers at once. */
-  kill(): Promise<void>;
-}
-
-/** nginx with one server, on a free port; everything it writes stays in a folder that ends with the test. */
-async function nginxOn(t: Test, location: string): Promise<Nginx> {
-  const folder = mkdtempSync(join(tmpdir(), 'earshot-nginx-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const port = await freePort();
-  mkdirSync(join(folder, 'temp'));
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const lines = [
-    ...(process.getuid?.() === 0 ? ['user root;'] : []),
-    'worker_processes 1;',
-    `pid ${folder}/nginx.pid;`,
-    'error_log stderr notice;',
-    'events {}',
-    'http {',
-    'access_log off;',
-    ...paths.map((name) => `${name}_temp_path ${folder}/temp/${name};`),
-    `server { listen 127.0.0.1:${port};`,
-    location,
-    '} }',
-    '',
-  ];
-  writeFileSync(join(folder, 'nginx.conf'), lines.join('\n'));
-  const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr', '-g', 'daemon off;'];
-  let child: Child | undefined;
-  const nginx: Nginx = {
-    host: `127.0.0.1:${port}`,
-    url: `http://127.0.0.1:${port}`,
-    async start() {
-      child = await startChild(t, tool('nginx'), args);
-      await child.says(/start worker process \d+\n/); // it listens since before
-    },
-    async kill() {
-      await child?.stop('SIGKILL');
-    },
-  };
-  await nginx.start();
-  return nginx;
 }
 
 t.test('nginx / nothing but proxy_pass → the page is served, and /ws says what is missing', async (t) => {

@@ -19,6 +19,25 @@ const NEEDS = {
     probe: ['-v'],
     package: 'nginx',
   },
+  caddy: {
+    variable: 'EARSHOT_TEST_CADDY',
+    candidates: ['caddy', '/usr/bin/caddy', '/usr/local/bin/caddy'],
+    probe: ['version'],
+    package: 'caddy',
+  },
+  haproxy: {
+    variable: 'EARSHOT_TEST_HAPROXY',
+    candidates: ['haproxy', '/usr/sbin/haproxy', '/usr/local/sbin/haproxy'],
+    probe: ['-v'],
+    package: 'haproxy',
+  },
+  /** Of it, the program that checks units; it needs no system that systemd has started. */
+  systemd: {
+    variable: 'EARSHOT_TEST_SYSTEMD_ANALYZE',
+    candidates: ['systemd-analyze', '/usr/bin/systemd-analyze'],
+    probe: ['--version'],
+    package: 'systemd',
+  },
   /** The first `python3` on PATH need not be the one that sees Debian's packages. */
   python: {
     variable: 'EARSHOT_TEST_PYTHON',

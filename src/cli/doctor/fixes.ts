@@ -17,11 +17,7 @@ export const UPGRADE_FIX: Fix = {
 
 /** The proxy keeps events back until it has enough of them. */
 export const BUFFERING_FIX: Fix = {
-  nginx: [
-    'proxy_buffering off;',
-    '# or let the server say so: take out `proxy_ignore_headers X-Accel-Buffering`',
-    'gzip off;',
-  ].join('\n'),
+  nginx: '# or take out `proxy_ignore_headers X-Accel-Buffering`\nproxy_buffering off;',
   Caddy: ['reverse_proxy 127.0.0.1:8080 {', '  flush_interval -1', '}'].join('\n'),
 };
 
