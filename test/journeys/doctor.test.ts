@@ -1,7 +1,20 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { join } from 'node:path';
 import t from 'tap';
 import type { Finding, Fix } from '../../src/cli/doctor/finding.js';
+import { eventually } from '../support/app.js';
 import { caddyWith, haproxyWith, nginxOn } from '../support/proxies.js';
-import { ALL_OK, doctor, proxyAs, RECIPES, recipe, replaced, serverOn } from '../support/recipes.js';
+import {
+  ALL_OK,
+  doctor,
+  doctorCommand,
+  proxyAs,
+  RECIPES,
+  recipe,
+  replaced,
+  serverOn,
+} from '../support/recipes.js';
 import { freePort } from '../support/spawn.js';
 
 const UPGRADE = [
@@ -100,5 +113,35 @@ for (const each of RECIPES) {
     t.match(findings, [
       { check: 'reach', outcome: 'fail', seen: /^a proxy answered 50[234] .*doesn't reach/ },
     ]);
+  });
+}
+
+t.test('doctor / TLS that is not vouched for, and that is → says so, and finds nothing', async (t) => {
+  const { port: serverPort } = await serverOn(t);
+  const site = (port: number) =>
+    `https://localhost:${port} {\n  bind 127.0.0.1\n  tls internal\n  reverse_proxy 127.0.0.1:${serverPort}\n}\n`;
+  const { host, folder } = await caddyWith(t, site);
+  const url = `https://localhost:${new URL(`http://${host}`).port}`;
+  const authority = join(folder, 'caddy/pki/authorities/local/root.crt');
+  await eventually('a certificate', () => isVouchedFor(url, authority));
+  const { findings } = await doctor(url, '0');
+  const [fix, seen] = [{ nginx: /ssl_certificate / }, /^the TLS certificate is not good: /];
+  t.match(findings, [{ check: 'reach', outcome: 'fail', seen, fix }]);
+  const trusting = { NODE_EXTRA_CA_CERTS: authority };
+  const { outcomes } = await doctorCommand(url, ['--idle-seconds', '1', '--origin', url], trusting);
+  t.strictSame(outcomes, ALL_OK);
+});
+
+function isVouchedFor(url: string, authority: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const asked = get(
+      `${url}/livez`,
+      { ca: existsSync(authority) ? readFileSync(authority) : '' },
+      (answer) => {
+        answer.resume();
+        resolve(true);
+      },
+    );
+    asked.on('error', () => resolve(false));
   });
 }

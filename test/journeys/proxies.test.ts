@@ -63,7 +63,7 @@ for (const each of RECIPES) {
 
   t.test(`${title} / the doctor → finds nothing, for a page of its address either`, async (t) => {
     const { url } = await proxyAs(t, each, (await serverOn(t)).port);
-    const { code, outcomes, findings } = await doctorCommand(url, '--idle-seconds', '1', '--origin', url);
+    const { code, outcomes, findings } = await doctorCommand(url, ['--idle-seconds', '1', '--origin', url]);
     t.strictSame(outcomes, ALL_OK, JSON.stringify(findings));
     t.equal(code, 0);
   });

@@ -12,6 +12,8 @@ export interface RunningProxy {
   /** Without a slash at the end: `http://127.0.0.1:40123`. */
   readonly url: string;
   readonly host: string;
+  /** Where it keeps its files. */
+  readonly folder: string;
   start(): Promise<void>;
   /** Has it read its configuration again. Resolves when the new one holds. */
   reload(): Promise<void>;
@@ -51,7 +53,7 @@ export async function nginxWith(t: Teardown, configure: Configure): Promise<Runn
   const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr', '-g', 'daemon off;'];
   const works = async (child: Child) => void (await child.says(/start worker process \d+\n/)); // it listens since before
   return proxyOf(
-    port,
+    { folder, port },
     () => startChild(t, tool('nginx'), args),
     works,
     async (child) => {
@@ -66,13 +68,21 @@ export async function caddyWith(t: Teardown, configure: Configure): Promise<Runn
   const [folder, port] = [folderOf(t, 'caddy'), await freePort()];
   const file = join(folder, 'Caddyfile');
   const admin = `unix/${folder}/admin.sock`;
-  writeFileSync(file, `{\n  admin ${admin}\n  grace_period 100ms\n}\n${configure(port)}`);
+  const options = [
+    '{',
+    `  admin ${admin}`,
+    '  grace_period 100ms',
+    '  auto_https disable_redirects', // they would need port 80
+    '  skip_install_trust',
+    '}',
+  ];
+  writeFileSync(file, [...options, configure(port)].join('\n'));
   const env = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
   const run = (command: string, ...more: readonly string[]) =>
     startChild(t, tool('caddy'), [command, '--config', file, '--adapter', 'caddyfile', ...more], { env });
   const works = async (child: Child) => void (await child.says(/serving initial configuration/));
   return proxyOf(
-    port,
+    { folder, port },
     () => run('run'),
     works,
     async () => {
@@ -90,7 +100,7 @@ export async function haproxyWith(t: Teardown, configure: Configure): Promise<Ru
   writeFileSync(file, configure(port));
   const works = async (child: Child) => void (await child.says(/Loading success/));
   return proxyOf(
-    port,
+    { folder, port },
     () => startChild(t, tool('haproxy'), ['-W', '-db', '-f', file]),
     works,
     async (child) => signalUntil(child, 'SIGUSR2', works),
@@ -105,7 +115,7 @@ async function signalUntil(child: Child, signal: NodeJS.Signals, works: (child: 
 }
 
 function proxyOf(
-  port: number,
+  { folder, port }: { readonly folder: string; readonly port: number },
   run: () => Promise<Child>,
   works: (child: Child) => Promise<void>,
   reload: (child: Child) => Promise<void>,
@@ -114,6 +124,7 @@ function proxyOf(
   const host = `127.0.0.1:${port}`;
   const proxy: RunningProxy = {
     host,
+    folder,
     url: `http://${host}`,
     async start() {
       child = await run();

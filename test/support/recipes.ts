@@ -96,9 +96,15 @@ export function proxyAs(
 }
 
 /** What `earshot doctor` finds; the command itself, as a process. */
-export async function doctorCommand(url: string, ...more: readonly string[]) {
+export async function doctorCommand(
+  url: string,
+  more: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
   const args = ['dist/cli.js', 'doctor', url, '--json', ...more];
-  const { code, stdout } = await runProcess(process.execPath, args, { env: { EARSHOT_TOKEN: TOKEN } });
+  const { code, stdout } = await runProcess(process.execPath, args, {
+    env: { EARSHOT_TOKEN: TOKEN, ...env },
+  });
   const findings: readonly Finding[] = JSON.parse(stdout);
   return { code, findings, outcomes: outcomesOf(findings) };
 }

@@ -97,7 +97,7 @@ function strangerOf({ status, headers }: Answer): { readonly seen: string; reado
 
 /** An error of the network in words. */
 export function unanswered(error: unknown): Unanswered {
-  const { code = '', message } = causeOf(error);
+  const { name, code = '', message } = causeOf(error);
   const words = WORDS[code];
   if (words !== undefined) return new Unanswered(words);
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) {
@@ -106,7 +106,7 @@ export function unanswered(error: unknown): Unanswered {
   if (/SSL|EPROTO/.test(code)) {
     return new Unanswered(`no TLS is spoken there (${code})`, { you: 'try the address with http:' });
   }
-  if (code.startsWith('HPE_') || /parse error/i.test(message)) {
+  if (name === 'HTTPParserError' || code.startsWith('HPE_')) {
     return new Unanswered(`what answers there is not HTTP (${code || message})`);
   }
   if (message === 'bad port')
@@ -126,12 +126,22 @@ const WORDS: Readonly<Record<string, string | undefined>> = {
   UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too large (UND_ERR_HEADERS_OVERFLOW)',
 };
 
+interface Cause {
+  readonly name: string;
+  readonly code?: string;
+  readonly message: string;
+}
+
 /** `fetch` wraps what happened, and so does an attempt at several addresses. */
-function causeOf(error: unknown): { readonly code?: string; readonly message: string } {
-  if (!(error instanceof Error)) return { message: String(error) };
+function causeOf(error: unknown): Cause {
+  if (!(error instanceof Error)) return { name: '', message: String(error) };
   if (error.cause instanceof Error) return causeOf(error.cause);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return { ...(code !== undefined && { code }), message: error.message || 'it failed without a word' };
+  return {
+    name: error.name,
+    ...(code !== undefined && { code }),
+    message: error.message || 'it failed without a word',
+  };
 }
 
 /** A check whose request got no answer. */
