@@ -64,6 +64,7 @@ export class Earshot implements AsyncDisposable {
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
   #draining = false;
+  readonly #delay = new AbortController();
 
   /** Throws an OptionsError for options that can't be. */
   constructor(given: EarshotOptions, log: Log) {
@@ -181,9 +182,10 @@ export class Earshot implements AsyncDisposable {
   /**
    * Ends every session in order: not ready at once; after `drainDelayMs` nobody is admitted any more, and everybody is
    * told `bye` with the time to come back within and closed with 1012, in batches. Resolves when every connection is
-   * closed, within `drainTimeoutMs`. Calling it again waits for the same end.
+   * closed, within `drainTimeoutMs`. Calling it again waits for the same end; with a `delayMs` of 0 the delay is over.
    */
   drain(options: DrainOptions = {}): Promise<void> {
+    if (options.delayMs === 0) this.#delay.abort();
     this.#drain ??= this.#drainNow(options);
     return this.#drain;
   }
@@ -205,7 +207,7 @@ export class Earshot implements AsyncDisposable {
     timeoutMs = this.options.drainTimeoutMs,
     delayMs = this.options.drainDelayMs,
   }: DrainOptions): Promise<void> {
-    if (delayMs > 0) await wait(delayMs);
+    if (delayMs > 0) await wait(delayMs, undefined, { signal: this.#delay.signal }).catch(() => {}); // cut short
     this.heldAnswers.end();
     const beganAt = performance.now();
     this.#draining = true;

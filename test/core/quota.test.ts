@@ -1,6 +1,7 @@
 import t from 'tap';
 import { PolicyTable } from '../../src/core/policy/table.js';
 import { takeCommand, takeMore } from '../../src/core/quota/meter.js';
+import { networkOf } from '../../src/core/quota/network.js';
 import type { Scope } from '../../src/core/quota/quota.js';
 import { isBounded, Quota } from '../../src/core/quota/quota.js';
 import { Quotas } from '../../src/core/quota/quotas.js';
@@ -15,6 +16,26 @@ function times(take: () => boolean, atMost = 100_000): number {
   for (let count = 0; count < atMost; count++) if (!take()) return count;
   return atMost;
 }
+
+t.test('address / IPv4, and the network of an IPv6 → what counts as one', async (t) => {
+  const cases = [
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8:0:1::5', '2001:db8:0:1::/64'],
+    ['2001:0DB8::1:5', '2001:db8:0:0::/64'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
+    ['unknown', 'unknown'],
+  ] as const;
+  for (const [address, network] of cases) t.equal(networkOf(address), network, address);
+  const rig = new Rig({ limits: { perAddress: { maxSessions: 1 } } });
+  const { sessions } = rig.node;
+  rig.node.begin(identityOf('ann'), rig.peer('bob').carrier, '2001:db8:0:1::5');
+  const isFull = (address: string) =>
+    sessions.quotas(null, address).some((quota) => !quota.hasRoomForSession);
+  t.same([isFull('2001:db8:0:1:ffff::1'), isFull('2001:db8:0:2::5')], [true, false]);
+});
 
 t.test('rate / a burst is used up → what time brings, and never more than a burst', async (t) => {
   const rate = new RateLimit(20, 0);

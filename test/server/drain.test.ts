@@ -176,7 +176,7 @@ function until(isSo: () => boolean, listen: (look: () => void) => unknown): Prom
 }
 
 t.test('drain / with a delay → not ready at once, and serving until it is over', async (t) => {
-  const on = await appOn(t, { drainDelayMs: 200 });
+  const on = await appOn(t, { drainDelayMs: 100_000, drainTimeoutMs: 110_000 });
   const client = await peer(t, on.wsUrl);
   await client.next('welcome');
   const drained = on.app.earshot.drain();
@@ -185,8 +185,19 @@ t.test('drain / with a delay → not ready at once, and serving until it is over
   const late = await peer(t, on.wsUrl);
   await late.next('welcome');
   t.match(await late.call({ type: 'publish', channel: 'a', data: 1 }), { type: 'published' });
+  t.same(await client.fence(), [], 'nobody was told anything');
+  void on.app.earshot.drain({ delayMs: 0 });
   t.match(await client.next('bye'), { code: 'draining' });
   t.match(await late.next('bye'), { code: 'draining' });
+  await drained;
+});
+
+t.test('drain / its delay is over by itself → everybody is told', async (t) => {
+  const on = await appOn(t, { drainDelayMs: 50 });
+  const client = await peer(t, on.wsUrl);
+  await client.next('welcome');
+  const drained = on.app.earshot.drain();
+  t.match(await client.next('bye'), { code: 'draining' });
   await drained;
 });
 

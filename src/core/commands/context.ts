@@ -6,6 +6,7 @@ import type { Actor, CoreHooks } from '../hooks.js';
 import type { Limits } from '../limits.js';
 import type { Identity } from '../policy/policy.js';
 import type { PolicyTable } from '../policy/table.js';
+import { networkOf } from '../quota/network.js';
 import type { Rates } from '../quota/rates.js';
 import type { Journal, Telemetry } from '../telemetry.js';
 
@@ -42,5 +43,5 @@ export interface Requester {
 
 /** Whose rates somebody without a session counts for: the user's, or where there is none those of the address. */
 export function callerOf({ caller, address }: Actor): string {
-  return caller.user === null ? `address ${address}` : `user ${caller.user}`;
+  return caller.user === null ? `address ${networkOf(address)}` : `user ${caller.user}`;
 }

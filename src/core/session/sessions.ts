@@ -1,5 +1,6 @@
 import type { Limits } from '../limits.js';
 import { ownLimits } from '../limits.js';
+import { networkOf } from '../quota/network.js';
 import type { Quota } from '../quota/quota.js';
 import { Quotas } from '../quota/quotas.js';
 import type { Session } from './session.js';
@@ -37,7 +38,7 @@ export class Sessions {
       this.#users.set(user, withOne(this.#users.get(user), session));
       this.#userQuotas.sessionBegan(user);
     }
-    this.#addressQuotas.sessionBegan(session.address);
+    this.#addressQuotas.sessionBegan(networkOf(session.address));
     session.telemetry.sessionBegan(session.carrier.transport);
   }
 
@@ -50,7 +51,7 @@ export class Sessions {
       else this.#users.set(user, left);
       this.#userQuotas.sessionEnded(user);
     }
-    this.#addressQuotas.sessionEnded(session.address);
+    this.#addressQuotas.sessionEnded(networkOf(session.address));
     session.telemetry.sessionEnded(session.carrier);
   }
 
@@ -68,14 +69,14 @@ export class Sessions {
   /** What bounds somebody besides a session's own limits. Empty where nothing does. */
   quotas(user: string | null, address: string): Quota[] {
     const ofUser = user === null ? undefined : this.#userQuotas.of(user);
-    const ofAddress = this.#addressQuotas.of(address);
+    const ofAddress = this.#addressQuotas.of(networkOf(address));
     return [...(ofUser === undefined ? [] : [ofUser]), ...(ofAddress === undefined ? [] : [ofAddress])];
   }
 
   /** The same for a request: the bounds of one session are those of all that its user, or else its address, sends so. */
   quotasOfRequest(user: string | null, address: string): Quota[] {
     const { user: ofUsers, address: ofAddresses } = this.#requestQuotas;
-    const own = user === null ? ofAddresses.of(address) : ofUsers.of(user);
+    const own = user === null ? ofAddresses.of(networkOf(address)) : ofUsers.of(user);
     return [...(own === undefined ? [] : [own]), ...this.quotas(user, address)];
   }
 

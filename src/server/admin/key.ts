@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { networkOf } from '../../core/quota/network.js';
 import { Rates } from '../../core/quota/rates.js';
 import { Refused } from '../../protocol/refused.js';
 
@@ -28,12 +29,13 @@ export class KeyGuard {
       throw new Refused('unauthenticated', 'the key of the operator is needed, as `Authorization: Bearer`');
     }
     const now = this.#uptimeMs();
-    if (!this.#wrong.allows(address, now, WRONG_KEYS_PER_SECOND, WRONG_KEYS)) {
+    const network = networkOf(address);
+    if (!this.#wrong.allows(network, now, WRONG_KEYS_PER_SECOND, WRONG_KEYS)) {
       throw new Refused('rate_limited', 'too many wrong keys from this address: wait');
     }
     const given = Buffer.from(authorization.replace(SCHEME, ''), 'latin1'); // the bytes that came, as Node reads headers
     if (timingSafeEqual(digestOf(given), this.#digest)) return;
-    this.#wrong.take(address, now, WRONG_KEYS_PER_SECOND, WRONG_KEYS);
+    this.#wrong.take(network, now, WRONG_KEYS_PER_SECOND, WRONG_KEYS);
     throw new Refused('unauthenticated', 'that is not the key of the operator');
   }
 }

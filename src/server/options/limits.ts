@@ -60,6 +60,6 @@ export const limits = z.strictObject({
     })
     .prefault({})
     .describe(
-      'what all from one address may do together; behind a proxy everyone is one address, unless trustProxy names it',
+      'what all from one address (of IPv6: one /64) may do together; behind a proxy everyone is one address, unless trustProxy names it',
     ),
 });
