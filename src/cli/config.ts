@@ -29,7 +29,8 @@ export function configCommand(io: Io): Command {
 }
 
 function printed(settings: readonly InForce[], isJson: boolean): string {
-  if (!isJson) return columns(settings.map(({ name, value, from }) => [name, textOf(value), from]));
+  // The value stands last: it may be long.
+  if (!isJson) return columns(settings.map(({ name, value, from }) => [name, from, textOf(value)]));
   const entries = settings.map(({ name, value, from }) => [name, { value, from }]);
   return JSON.stringify(Object.fromEntries(entries), null, 2);
 }

@@ -38,7 +38,8 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof ListenError) return { line: error.message, exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {
     const details = 'details' in error && Array.isArray(error.details) ? error.details : [];
-    return { line: oneLine([`${error.code}: ${error.message}`, ...details].join('; ')), exitCode: NOT_HAD };
+    const faults = details.length === 0 ? [error.message] : details; // the message is the first of them
+    return { line: oneLine(`${error.code}: ${faults.join('; ')}`), exitCode: NOT_HAD };
   }
   return { line: `${oneLine(String(error))} (--verbose says where)`, exitCode: NOT_HAD };
 }

@@ -5,15 +5,17 @@ import { durationMs, positive } from '../../src/cli/duration.js';
 import type { EarshotOptions } from '../../src/index.js';
 import { createApp } from '../../src/index.js';
 import { earshot, failsWith, jsonLines, startEarshot } from '../support/command.js';
+import { traceLog } from '../support/logs.js';
 import { peer } from '../support/peer.js';
+import { secret } from '../support/secrets.js';
 import { freePort, runProcess } from '../support/spawn.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
 
-const SECRET = 'a secret of the tests that is longer than 32 bytes';
+const SECRET = secret('a secret of the tests that is longer than 32 bytes');
 
 /** A server in this process, and how a command reaches it. */
 async function serverOn(t: Test, options: EarshotOptions = { dev: true }) {
-  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options });
+  const app = await createApp({ maxEventLoopDelayMs: 3_600_000, ...options }, { logger: traceLog() });
   t.teardown(() => app.close());
   const http = await app.listen({ port: 0, host: '127.0.0.1' });
   const url = `${http.replace('http', 'ws')}/ws`;
@@ -107,6 +109,14 @@ t.test('publish / nobody there in time → exit 1, and why on stderr', async (t)
   t.strictSame([code, stdout], [1, '']);
   t.match(stderr, /^earshot: not connected: .*; again in \d+\.\d s$/m);
   t.match(stderr, /^earshot: timeout: /m);
+});
+
+t.test('publish / data that its channel does not take → exit 1, each fault once', async (t) => {
+  const schema = { type: 'object', required: ['text'] };
+  const { url } = await serverOn(t, { dev: true, channels: { a: { anonymous: ['publish'], schema } } });
+  const { code, stdout, stderr } = await earshot({ args: ['publish', 'a', '{}', '--url', url] });
+  t.strictSame([code, stdout], [1, '']);
+  t.match(stderr, /^earshot: bad_data: data: must have required property 'text'$/m);
 });
 
 t.test('token / by variable, file or stdin → who publishes', async (t) => {

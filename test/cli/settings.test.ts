@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { decodeJwt, exportSPKI, generateKeyPair } from 'jose';
 import t from 'tap';
 import { earshot, failsWith } from '../support/command.js';
+import { secret } from '../support/secrets.js';
 import { ROOT } from '../support/spawn.js';
 
-const SECRET = 'a secret of the tests that is longer than 32 bytes';
+const SECRET = secret('a secret of the tests that is longer than 32 bytes');
 const env = { EARSHOT_TOKEN_SECRET: SECRET };
 
 async function tokenOf(...args: readonly string[]): Promise<string> {
@@ -19,12 +20,12 @@ t.test('config / what is in force → a line each, with where it was said; no se
   const run = { args, env: { ...env, PORT: '1' }, cwd };
   const { code, stdout, stderr } = await earshot(run);
   t.strictSame([code, stderr], [0, '']);
-  t.match(stdout, /^port +1 +env PORT$/m);
-  t.match(stdout, /^host +127\.0\.0\.1 +default$/m);
-  t.match(stdout, /^pingIntervalMs +7 +flag --ping-interval-ms$/m);
-  t.match(stdout, /^limits\.maxSessions +5 +file earshot\.config\.json$/m);
-  t.match(stdout, /^origins +\["https:\/\/a\.example"\] +flag --origins$/m);
-  t.match(stdout, /^token\.secret +•••• +env EARSHOT_TOKEN_SECRET$/m);
+  t.match(stdout, /^port +env PORT +1$/m);
+  t.match(stdout, /^host +default +127\.0\.0\.1$/m);
+  t.match(stdout, /^pingIntervalMs +flag --ping-interval-ms +7$/m);
+  t.match(stdout, /^limits\.maxSessions +file earshot\.config\.json +5$/m);
+  t.match(stdout, /^origins +flag --origins +\["https:\/\/a\.example"\]$/m);
+  t.match(stdout, /^token\.secret +env EARSHOT_TOKEN_SECRET +••••$/m);
   t.notOk(stdout.includes(SECRET));
 
   const json = await earshot({ ...run, args: [...args, '--json'] });
