@@ -22,11 +22,12 @@ import { rawConnect } from '../support/raw-socket.js';
 const SECRET = 'a secret of tests: thirty-two bytes or more';
 const ADMIN = { admin: { key: KEY } };
 
-async function signed(sub: string): Promise<string> {
+async function signed(sub: string, tokenId?: string): Promise<string> {
   const claims = new SignJWT({ sub })
     .setProtectedHeader({ alg: 'HS256' })
     .setIssuedAt()
     .setExpirationTime('1h');
+  if (tokenId !== undefined) claims.setJti(tokenId);
   return claims.sign(new TextEncoder().encode(SECRET));
 }
 
@@ -660,6 +661,22 @@ t.test("revoke / a user's tokens → their sessions close with 4401, and the tok
   t.match(await refused.json(), { code: 'unauthenticated' });
   t.strictSame(await bob.fence(), []);
 });
+
+t.test(
+  'revoke / one token by its id → its session closes with 4401, the other of the same user stays',
+  async (t) => {
+    const { ask, url, wsUrl } = await operated(t, { token: { secret: SECRET } });
+    const [stolen, kept] = [await signed('ann', 'id-1'), await signed('ann', 'id-2')];
+    const [thief, ann] = [await admitted(t, wsUrl, stolen), await admitted(t, wsUrl, kept)];
+    const { body } = await ask('POST', '/revoke', { body: { tokenId: 'id-1' } });
+    t.strictSame(body, { ended: 1 });
+    t.match(await thief.closed, { code: 4401 });
+    t.strictSame(await ann.fence(), []);
+    const status = async (token: string) =>
+      (await fetch(`${url}/v1/session`, { headers: { authorization: `Bearer ${token}` } })).status;
+    t.strictSame([await status(stolen), await status(kept)], [401, 200]);
+  },
+);
 
 t.test('drain / begun → the operator still has answers', async (t) => {
   const { ask, app } = await operated(t);
