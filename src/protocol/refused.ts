@@ -1,7 +1,7 @@
 import type { ErrorCode } from './codes.js';
 
 /**
- * What a peer asked for and can't have: its code goes back to it, and nothing is logged.
+ * What a peer asked for and can't have: its code goes back to it, and the log tells of its kind once a minute at most.
  * Any other error is a fault of ours.
  */
 export class Refused extends Error {

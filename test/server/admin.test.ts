@@ -1,7 +1,6 @@
 import * as crypto from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { Writable } from 'node:stream';
 import fastify from 'fastify';
 import { SignJWT } from 'jose';
 import type { Test } from 'tap';
@@ -11,6 +10,7 @@ import { createApp } from '../../src/server/app.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
 import { earshot } from '../../src/server/plugin.js';
 import { appOn } from '../support/app.js';
+import { keptLog } from '../support/log.js';
 import type { OpenApi } from '../support/openapi.js';
 import { faultsOf, operationsOf } from '../support/openapi.js';
 import type { Asked, Told } from '../support/operator.js';
@@ -686,8 +686,8 @@ t.test('drain / begun → the operator still has answers', async (t) => {
 });
 
 t.test('failure / of the store → 500, why is in the log and not in the answer', async (t) => {
-  const { stream, text } = sink();
-  const { ask, app } = await operated(t, {}, { logger: { level: 'error', stream } });
+  const { logger, text } = keptLog('error');
+  const { ask, app } = await operated(t, {}, { logger });
   app.earshot.store.list = async () => {
     throw new Error('the password of the store is 1234');
   };
@@ -698,8 +698,8 @@ t.test('failure / of the store → 500, why is in the log and not in the answer'
 });
 
 t.test('log / keys right and wrong → it holds none of them', async (t) => {
-  const { stream, text } = sink();
-  const { ask } = await operated(t, {}, { logger: { level: 'trace', stream } });
+  const { logger, text } = keptLog('trace');
+  const { ask } = await operated(t, {}, { logger });
   const wrong = 'a wrong key that would be seen';
   await ask('GET', '/stats');
   await ask('GET', '/stats', { headers: { authorization: `Bearer ${wrong}` } });
@@ -709,15 +709,3 @@ t.test('log / keys right and wrong → it holds none of them', async (t) => {
   t.notMatch(text(), KEY);
   t.notMatch(text(), wrong);
 });
-
-/** Where a logger writes to. */
-function sink() {
-  const chunks: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      chunks.push(String(chunk));
-      done();
-    },
-  });
-  return { stream, text: () => chunks.join('') };
-}

@@ -1,9 +1,9 @@
-import { Writable } from 'node:stream';
 import type { JWTPayload } from 'jose';
 import { generateKeyPair, SignJWT } from 'jose';
 import type { Test } from 'tap';
 import t from 'tap';
 import type { EarshotOptions } from '../../src/server/options/options.js';
+import { keptLog } from '../support/log.js';
 import { peer, plainPeer } from '../support/peer.js';
 import type { HandshakeInit, RawResponse } from '../support/raw-socket.js';
 import { handshake, rawConnect } from '../support/raw-socket.js';
@@ -227,11 +227,11 @@ t.test('anonymous / admitted → a random name, and policy refuses it everything
 });
 
 t.test('policy / it throws → internal, logged, and the session goes on', async (t) => {
-  const { stream, text } = sink();
+  const { logger, text } = keptLog('error');
   const on = await scene(
     t,
     { hooks: { authorize: () => Promise.reject(new Error('the policy is broken')) } },
-    { app: { logger: { level: 'error', stream } } },
+    { app: { logger } },
   );
   t.match(await on.bystander.call({ type: 'subscribe', channel: 'a' }), {
     code: 'internal',
@@ -345,9 +345,9 @@ t.test('session / its token expires → bye, 4401; one that was renewed goes on'
 });
 
 t.test('log / tokens good and bad, by every way → it holds none of them', async (t) => {
-  const { stream, text } = sink();
+  const { logger, text } = keptLog('trace');
   const options = { token: { secret: SECRET, cookie: 'sid', query: true } };
-  const on = await guarded(t, options, { app: { logger: { level: 'trace', stream } } });
+  const on = await guarded(t, options, { app: { logger } });
   const expired = await sign({ exp: 1 });
   for (const token of [await sign({ marker: 'a' }), expired, 'garbage-that-would-be-seen']) {
     const encoded = Buffer.from(token).toString('base64url');
@@ -370,16 +370,4 @@ async function keepOpen(t: Test, { port }: Scene): Promise<number> {
   const raw = await rawConnect(t, port);
   await raw.send(ours());
   return (await raw.response()).status;
-}
-
-/** Where a logger writes to. */
-function sink() {
-  const chunks: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      chunks.push(String(chunk));
-      done();
-    },
-  });
-  return { stream, text: () => chunks.join('') };
 }

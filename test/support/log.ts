@@ -19,11 +19,16 @@ export function keptLog(level = 'info') {
       done();
     },
   });
+  const text = () => chunks.join('');
   const lines = (): LogLine[] =>
-    chunks
-      .join('')
+    text()
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line));
-  return { logger: { level, stream }, lines, errors: () => lines().filter((line) => line.level >= ERROR) };
+  return {
+    logger: { level, stream },
+    text,
+    lines,
+    errors: () => lines().filter((line) => line.level >= ERROR),
+  };
 }
