@@ -1,5 +1,5 @@
 import type { Encoding } from '../../core/carrier.js';
-import { encodeMessage } from '../../protocol/encode.js';
+import { encodeMessage, toBase64 } from '../../protocol/encode.js';
 import { deflatedFrame, textFrames } from './frame.js';
 
 /** Envelopes of the subprotocol, one a text frame. */
@@ -49,7 +49,8 @@ export const plainEncoding: Encoding = {
   reply: () => undefined,
 };
 
-/** A string as its text, anything else as its JSON. */
-function plainText(data: string): string {
+/** A string as its text, bytes as base64, anything else as its JSON. */
+function plainText(data: string | Uint8Array): string {
+  if (typeof data !== 'string') return toBase64(data);
   return data.startsWith('"') ? String(JSON.parse(data)) : data;
 }
