@@ -28,7 +28,7 @@ export async function publish(
   const { onPublish } = context.hooks;
   const change = onPublish === undefined ? undefined : await onPublish({ ...actor, channel, data, producer });
   const message = messageOf(requester.identity.name, dataText, change);
-  const appended = context.store.append(channel, message, producer, rule.create === 'publish');
+  const appended = context.store.append(channel, message, producer, rule.create !== 'server');
   release(); // the order is fixed by the call: the next publish need not wait for the answer
   const { offset, duplicate } = await appended;
   reply(requester, { type: 'published', id, channel, offset, duplicate });
