@@ -52,6 +52,9 @@ export const MAX_PAGE_BYTES = 128 * 1024;
 /** Bytes of messages that leave in one write; more of one turn leave in several, each where there is room. */
 export const MAX_BATCH_BYTES = 128 * 1024;
 
+/** Messages that one append has at most. */
+export const MAX_BATCH_MESSAGES = 10_000;
+
 /** Commands of one session that are carried out at once; more wait unread. */
 export const MAX_COMMANDS_IN_FLIGHT = 16;
 

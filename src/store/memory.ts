@@ -87,6 +87,8 @@ export class MemoryStore implements Store {
   }
 
   async create(channel: string, creation: Creation = {}): Promise<Created> {
+    if (this.#logs.get(channel)?.gone === true)
+      throw new Refused('conflict', 'the channel was deleted, and has forks that are kept');
     const found = this.#find(channel);
     if (found !== undefined && !this.#blank.has(channel)) {
       checkSame(found, creation);
@@ -112,6 +114,8 @@ export class MemoryStore implements Store {
     const now = this.#now();
     const before = producer && log.producers.find(producer);
     if (before !== undefined) return appended(log, log.offsetAt(before), true, producer);
+    if (log.closed && closes && messages.length === 0 && producer === undefined)
+      return appended(log, log.offsetAt(log.tail.seq), false, undefined);
     if (log.closed) throw new Closed(log.offsetAt(log.tail.seq));
     if (messages.length > 0) checkType(log, contentType);
     if (producer !== undefined) log.producers.expect(producer, now);

@@ -163,13 +163,15 @@ export interface Store {
   /**
    * Makes a channel, which then stays until it is deleted or its lifetime is over, empty or not. The identity that
    * readers may hold already remains. Making it twice is making it once: what is there must be what is asked for
-   * (type, lifetime, closed or not, what it is a fork of), else `conflict`; its messages are left as they are.
+   * (type, lifetime, closed or not, what it is a fork of), else `conflict`; its messages are left as they are. A name
+   * that is `gone` is a `conflict` too.
    */
   create(channel: string, creation?: Creation): Promise<Created>;
 
   /**
    * Adds messages, all of them or none. With a producer, as Durable Streams §5.2.1 rules: stored once, however often
    * it is repeated. Of what stands in the way this is told first: `fenced`, `closed`, type, producer's seq, order.
+   * Closing what is closed, with no message and no producer, is no fault.
    * A channel that has an identity and never had a message doesn't exist, unless it was made by `create`.
    */
   append(channel: string, messages: readonly NewMessage[], options?: AppendOptions): Promise<Appended>;

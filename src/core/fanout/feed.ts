@@ -67,6 +67,7 @@ export class Feed implements Source, Watcher {
   goLive(subscription: Subscription): void {
     subscription.state = 'live';
     subscription.liveIndex = this.#live.push(subscription) - 1;
+    subscription.session.wentLive();
   }
 
   /** Ends a subscription with the last thing it is told, if anything. */
@@ -74,6 +75,7 @@ export class Feed implements Source, Watcher {
     if (subscription.state === 'ended') return;
     if (subscription.state === 'live') this.#leaveLive(subscription);
     subscription.state = 'ended';
+    subscription.last = last;
     this.#subscriptions.delete(subscription);
     subscription.session.subscriptionEnded(subscription, last);
   }
@@ -135,7 +137,7 @@ export class Feed implements Source, Watcher {
     this.#pendingBytes = 0;
     const from = this.#seq;
     this.#seq = to;
-    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch));
+    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch, true));
     const delivered = new Map<Transport, number>();
     // From the end: the one that falls behind leaves its place to one that was served.
     for (let at = this.#live.length - 1; at >= 0; at--) {

@@ -15,13 +15,19 @@ const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
 export interface Subscriber {
   readonly id: string;
   readonly member: Member;
+  /** Set where others of the same client come before and after it, as the same member. */
+  readonly visit: { readonly leaseMs: number } | undefined;
   readonly carrier: Carrier;
   readonly telemetry: Telemetry;
   readonly journal: Journal;
   /** False while more is queued than the peer takes. */
   readonly hasRoom: boolean;
-  write(bytes: Uint8Array): void;
-  push(push: Push): void;
+  /** What the carrier's encoding has printed. */
+  write(printed: unknown): void;
+  /** False where the carrier has no words for it. */
+  push(push: Push): boolean;
+  /** One of its subscriptions stands at the tail. */
+  wentLive(): void;
   /** It takes no more part in the feed; `last` is what the client is told. */
   subscriptionEnded(subscription: Subscription, last: Push | undefined): void;
 }
@@ -50,6 +56,8 @@ export class Subscription {
   /** The position: after the `seq`-th message of this epoch. */
   epoch: string;
   seq: number;
+  /** The last thing it was told, where the feed has ended it. */
+  last: Push | undefined;
   state: 'catching up' | 'live' | 'ended' = 'catching up';
   /** Where in the feed's list of live subscriptions it stands. */
   liveIndex = -1;
@@ -93,14 +101,14 @@ export class Subscription {
   }
 
   /** A batch of the feed, while live; `printed` is the whole of it. Returns how many were news. */
-  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: Uint8Array): number {
+  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: unknown): number {
     if (this.seq === from) {
       this.session.write(printed);
       this.seq = to;
       return batch.length;
     }
     const news = batch.filter((message) => message.seq > this.seq);
-    this.#write(news);
+    this.#write(news, true);
     this.seq = Math.max(this.seq, to);
     return news.length;
   }
@@ -122,24 +130,29 @@ export class Subscription {
   /** No await from here to going live: nothing can be published in between. */
   #take(page: Page): void {
     const start = page.seq - page.messages.length;
-    if (page.epoch !== this.epoch || start !== this.seq) this.#jump(page.epoch, start, page.lost ?? 'reset');
-    this.#write(page.messages);
+    const joins = page.epoch === this.epoch && start === this.seq;
+    if (!joins && !this.#jump(page.epoch, start, page.lost ?? 'reset')) return;
+    this.#write(page.messages, page.upToDate);
     this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
     this.seq = page.seq;
     if (!page.upToDate) return;
-    if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: this.offset });
+    if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: page.offset });
     else if (this.feed.joins(this)) this.feed.goLive(this);
   }
 
-  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): void {
+  /** Tells of a gap. Where the carrier can't, the subscription ends (false): never a hole that nobody is told of. */
+  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): boolean {
     this.session.telemetry.gap(reason);
-    this.session.push({ type: 'gap', channel: this.channel, offset: formatOffset(epoch, seq), reason });
+    const offset = formatOffset(epoch, seq);
+    const told = this.session.push({ type: 'gap', channel: this.channel, offset, reason });
+    if (!told) this.feed.end(this, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
+    return told;
   }
 
-  #write(messages: readonly StoredMessage[]): void {
+  #write(messages: readonly StoredMessage[], upToDate: boolean): void {
     if (messages.length > 0)
-      this.session.write(this.session.carrier.encoding.messages(this.channel, messages));
+      this.session.write(this.session.carrier.encoding.messages(this.channel, messages, upToDate));
   }
 
   /** The log can't be read: the subscription ends in words, and the client comes back for it. */

@@ -1,0 +1,58 @@
+import type { Start } from '../../protocol/offset.js';
+import { Refused } from '../../protocol/refused.js';
+import type { ChannelStat } from '../../store/store.js';
+import type { CommandContext } from '../commands/context.js';
+import type { Entered } from '../commands/subscribe.js';
+import { enter, join, permit, resumeOf } from '../commands/subscribe.js';
+import type { Session } from '../session/session.js';
+
+/** A channel to be followed, and from where. */
+export interface Wish {
+  readonly channel: string;
+  readonly start: Start;
+}
+
+/**
+ * The session of a response follows one channel that exists, until either ends. `onFound` is called before anything is
+ * handed to the carrier. Throws what stands in the way: then the session is to be ended by the caller.
+ */
+export async function followOne(
+  context: CommandContext,
+  session: Session,
+  { channel, start }: Wish,
+  onFound: (stat: ChannelStat) => void,
+): Promise<void> {
+  await permit(context, session, channel, start, false);
+  const stat = await context.store.stat(channel);
+  if (stat === undefined) throw new Refused('not_found', 'there is no such channel');
+  onFound(stat);
+  const entered = await join(context, session, channel, start, false);
+  if (entered !== undefined) begin(session, start, entered);
+}
+
+/**
+ * The session of a response follows several channels, whether they exist or not. `onEntered` is told where each stands
+ * before anything is handed to the carrier. Throws where one of them can't be followed: then the session is to be ended
+ * by the caller.
+ */
+export async function followMany(
+  context: CommandContext,
+  session: Session,
+  wishes: readonly Wish[],
+  presence: boolean,
+  onEntered: (channel: string, offset: string) => void,
+): Promise<void> {
+  await session.assemble(async () => {
+    for (const { channel, start } of wishes) {
+      const entered = await enter(context, session, channel, start, presence);
+      if (entered === undefined) return;
+      onEntered(channel, entered.subscription.offset);
+      begin(session, start, entered);
+    }
+  });
+}
+
+function begin(session: Session, start: Start, { subscription, page }: Entered): void {
+  session.telemetry.resumed(resumeOf(start, page));
+  subscription.begin(page);
+}

@@ -1,0 +1,35 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Asker } from '../../core/commands/context.js';
+import type { EarshotNode } from '../../core/node.js';
+import type { Identity } from '../../core/policy/policy.js';
+import type { Earshot } from '../earshot.js';
+import { allowPage } from '../routes/cors.js';
+
+/** Who was let in on a request. */
+export interface Admitted extends Asker {
+  readonly address: string;
+}
+
+/** Admits every request of a scope before its body is read. Gives the way to ask who it was. */
+export function admitAll(
+  scope: FastifyInstance,
+  { admission, options, node }: Earshot,
+): (request: FastifyRequest) => Admitted {
+  const admitted = new WeakMap<FastifyRequest, Admitted>();
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' });
+    allowPage(request, reply, options);
+    if (request.method === 'OPTIONS') return;
+    const identity = await admission.admit(request.raw, new Set());
+    admitted.set(request, asker(node, identity, admission.addressOf(request.raw)));
+  });
+  return (request) => {
+    const found = admitted.get(request);
+    if (found === undefined) throw new Error('a request was let in that nobody was admitted on');
+    return found;
+  };
+}
+
+function asker({ telemetry, journal }: EarshotNode, identity: Identity, address: string): Admitted {
+  return { identity, telemetry, journal, address, actor: { caller: identity, session: undefined, address } };
+}
