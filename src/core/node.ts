@@ -62,7 +62,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly presence: Presence;
   readonly sessions: Sessions;
   readonly rates = new Rates();
-  readonly #makeId: () => string;
+  readonly makeId: () => string;
   readonly #deadlines: Deadlines<Session>;
 
   constructor(parts: NodeParts) {
@@ -79,14 +79,14 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
     this.hub = new Hub(parts.store, parts.defer);
-    this.#makeId = parts.makeId;
+    this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);
     this.#deadlines = new Deadlines(parts.alarm);
   }
 
   /** A session for a connection that was admitted. It has not spoken yet. */
   begin(identity: Identity, carrier: Carrier, address: string, visit?: Visit): Session {
-    const session = new Session(this, this.#makeId(), identity, carrier, address, visit);
+    const session = new Session(this, this.makeId(), identity, carrier, address, visit);
     this.sessions.add(session);
     this.journal.session('began', session.actor);
     return session;

@@ -14,6 +14,7 @@ import { pageRoutes } from './routes/pages.js';
 import { probeRoutes } from './routes/probes.js';
 import { sessionRoute } from './routes/session.js';
 import { upgradeHint } from './routes/websocket.js';
+import { readRoute } from './streams/read.js';
 import { streamRoutes } from './streams/routes.js';
 
 declare module 'fastify' {
@@ -61,6 +62,7 @@ async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   sessionRoute(scope, earshot);
   await scope.register(async (commands) => commandsRoute(commands, earshot));
   await scope.register(async (streams) => streamRoutes(streams, earshot));
+  await scope.register(async (reads) => readRoute(reads, earshot));
   upgradeHint(scope, path);
   if (admin !== undefined)
     await scope.register(async (operator) => adminRoutes(operator, earshot, admin.key));

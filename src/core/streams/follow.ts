@@ -1,5 +1,6 @@
 import type { Start } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
+import { NOW } from '../../protocol/version.js';
 import type { ChannelStat } from '../../store/store.js';
 import type { CommandContext } from '../commands/context.js';
 import type { Entered } from '../commands/subscribe.js';
@@ -31,9 +32,10 @@ export async function followOne(
 }
 
 /**
- * The session of a response follows several channels, whether they exist or not. `onEntered` is told where each stands
- * before anything is handed to the carrier. Throws where one of them can't be followed: then the session is to be ended
- * by the caller.
+ * The session of a response follows several channels, whether they exist or not. Those that begin at the tail are
+ * entered before anything is handed to the carrier: `onEntered` tells where that is, so that whatever the reader gets
+ * first, it has a position in all of them. Throws where one can't be followed: then the session is to be ended by the
+ * caller.
  */
 export async function followMany(
   context: CommandContext,
@@ -43,16 +45,24 @@ export async function followMany(
   onEntered: (channel: string, offset: string) => void,
 ): Promise<void> {
   await session.assemble(async () => {
-    for (const { channel, start } of wishes) {
+    const atTail: Entered[] = [];
+    for (const { channel } of wishes.filter(({ start }) => start === NOW)) {
+      const entered = await enter(context, session, channel, NOW, presence);
+      if (entered === undefined) return;
+      onEntered(channel, entered.page.offset);
+      atTail.push(entered);
+    }
+    for (const entered of atTail) begin(session, NOW, entered);
+    for (const { channel, start } of wishes.filter(({ start }) => start !== NOW)) {
       const entered = await enter(context, session, channel, start, presence);
       if (entered === undefined) return;
-      onEntered(channel, entered.subscription.offset);
-      begin(session, start, entered);
+      begin(session, start, entered); // one after the other: what is read at once is bounded by what finds room
     }
   });
 }
 
 function begin(session: Session, start: Start, { subscription, page }: Entered): void {
+  if (subscription.state === 'ended') return;
   session.telemetry.resumed(resumeOf(start, page));
   subscription.begin(page);
 }

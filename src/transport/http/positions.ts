@@ -1,3 +1,4 @@
+import type { Cursor } from '../../protocol/cursor.js';
 import { fingerprint, formatCursor } from '../../protocol/cursor.js';
 import type { EnvelopeText } from './envelopes.js';
 
@@ -8,8 +9,13 @@ export class Positions {
   readonly #offsets = new Map<string, string>();
   #cursor: string | undefined;
 
-  constructor(key: string) {
+  /** Begins where the cursor says; of these channels, those that it doesn't know are to be set. */
+  constructor({ key, offsets }: Cursor, channels: readonly { readonly channel: string }[]) {
     this.#key = key;
+    for (const { channel } of channels) {
+      const offset = offsets.get(fingerprint(channel));
+      if (offset !== undefined) this.set(channel, offset);
+    }
   }
 
   get cursor(): string {
