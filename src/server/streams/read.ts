@@ -68,7 +68,8 @@ class ChannelsReader {
       maxCount: MAX_ENVELOPES,
     });
     poll.encoding = envelopeTexts;
-    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked));
+    const leaseMs = 2 * (asked.waitMs === 0 ? POLL_COUNTS_AS_MS : asked.waitMs);
+    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked, leaseMs));
     await carry(session, () =>
       followMany(node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
@@ -84,7 +85,7 @@ class ChannelsReader {
       begin: () => sendHead(reply, {}),
       closeTimeoutMs: this.#earshot.options.closeTimeoutMs,
     });
-    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked));
+    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked, 0));
     await carry(session, () =>
       followMany(this.#earshot.node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
@@ -118,9 +119,9 @@ function retryAfterSeconds(last: EnvelopeText | undefined): number {
 }
 
 /** The requests of one reader are one member: known by what only its cursors hold, which is shown to nobody. */
-function visitOf({ cursor, waitMs }: Asked): Visit {
+function visitOf({ cursor }: Asked, leaseMs: number): Visit {
   const member = createHash('sha256').update(cursor.key).digest('hex').slice(0, 32);
-  return { member, leaseMs: 2 * (waitMs === 0 ? POLL_COUNTS_AS_MS : waitMs) };
+  return { member, leaseMs };
 }
 
 function asksForEvents({ headers }: FastifyRequest): boolean {
