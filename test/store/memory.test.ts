@@ -15,7 +15,7 @@ t.test('MemoryStore / the contract of every store', async (t) => {
 
 const ALL = { messages: 1e9, bytes: 1e9 };
 const SILENT = { appended: () => {}, closed: () => {}, deleted: () => {} };
-const message = (data: string) => ({ from: 'ann', data });
+const message = (data: string) => [{ from: 'ann', data }];
 
 function desk(options: Omit<MemoryStoreOptions, 'now'> = {}) {
   const clock = { ms: 1_800_000_000_000 };
@@ -105,7 +105,7 @@ t.test(
   'store / full → a channel gives up its own oldest; what finds no room even so is unavailable',
   async (t) => {
     const { store, read } = desk({ maxBytes: 800 });
-    const text = (size: number) => ({ from: '', data: JSON.stringify('x'.repeat(size - 2)) });
+    const text = (size: number) => [{ from: '', data: JSON.stringify('x'.repeat(size - 2)) }];
     await store.append('a', text(60));
     for (const _ of [1, 2, 3]) await store.append('b', text(20));
     t.equal((await read('b')).length, 2, 'its own oldest is gone');
@@ -150,6 +150,10 @@ t.test('sweep / an empty channel that nobody uses → loses its identity after a
   t.equal((await store.open('full')).seq, 1, 'it is not empty');
   t.same(await store.open('closed'), closed, 'it must go on refusing');
   unwatch();
+  store.sweep();
+  store.sweep();
+  t.same(await store.open('watched'), watched, 'somebody watched until now');
+  clock.ms += 1001;
   store.sweep();
   store.sweep();
   t.not((await store.open('watched')).epoch, watched.epoch);
@@ -200,10 +204,11 @@ t.test(
   'producers / older than the remembered repeats → a duplicate, at or after its own offset',
   async (t) => {
     const { store } = desk();
-    const produce = (seq: number) => store.append('a', message('1'), { id: 'p', epoch: 0, seq });
+    const produce = (seq: number) =>
+      store.append('a', message('1'), { producer: { id: 'p', epoch: 0, seq } });
     const offsets: string[] = [];
     for (let seq = 0; seq < 1000; seq++) offsets.push((await produce(seq)).offset);
-    for (const seq of [999, 970, 940]) t.same(await produce(seq), { offset: offsets[seq], duplicate: true });
+    for (const seq of [999, 970, 940]) t.match(await produce(seq), { offset: offsets[seq], duplicate: true });
     const old = await produce(0);
     t.equal(old.duplicate, true);
     t.ok(old.offset > (offsets[0] ?? ''));
@@ -212,7 +217,8 @@ t.test(
 
 t.test('producers / more than a channel takes → too_many until one has been silent for long', async (t) => {
   const { store, clock } = desk();
-  const produce = (id: string, seq = 0) => store.append('a', message('1'), { id, epoch: 0, seq });
+  const produce = (id: string, seq = 0) =>
+    store.append('a', message('1'), { producer: { id, epoch: 0, seq } });
   for (let count = 0; count < 10_000; count++) await produce(`p${count}`);
   clock.ms += 599_999;
   await t.rejects(produce('one more'), { code: 'too_many' });
