@@ -38,9 +38,9 @@ export function checkOrder({ lastOrder }: MemoryLog, order: string): void {
 /** Throws `conflict` where what is there is not what is asked for. */
 export function checkSame(log: MemoryLog, { contentType, lifetime, closed = false, fork }: Creation): void {
   const { inherited, lifetime: own } = log.config;
-  const isForkOf = fork === undefined || (inherited !== undefined && isSameFork(inherited, fork));
+  const isForkOf = fork === undefined ? inherited === undefined : isSameFork(inherited, fork);
   const isOfType = log.isOfType(contentType ?? (fork === undefined ? JSON_TYPE : log.config.contentType));
-  const asked = lifetime ?? (fork === undefined ? {} : own);
+  const asked = lifetime ?? inherited?.lifetime ?? {};
   const livesAsLong = asked.ttlSeconds === own.ttlSeconds && asked.expiresAt === own.expiresAt;
   if (isForkOf && isOfType && livesAsLong && log.closed === closed) return;
   throw new Refused('conflict', 'the channel exists, and is not what is asked for');

@@ -79,7 +79,8 @@ export class MemoryLog {
   }
 
   /** What there is, and the position before it. */
-  get kept(): { readonly startSeq: number; readonly messages: readonly StoredMessage[] } {
+  kept(now: number): { readonly startSeq: number; readonly messages: readonly StoredMessage[] } {
+    this.trim(now);
     return { startSeq: this.#startSeq, messages: this.#messages.slice(this.#head) };
   }
 
