@@ -59,6 +59,11 @@ export class Desk {
 /** A message from Ann. */
 export const json = (data: unknown) => ({ from: 'ann', data: JSON.stringify(data) });
 
+/** A message of bytes, likewise. */
+export const raw = (text: string) => ({ from: 'ann', data: Buffer.from(text) });
+/** What its bytes spell. */
+export const textOf = ({ data }: { readonly data: MessageData }): string => Buffer.from(data).toString();
+
 /** What a text says; bytes as they are. */
 export const parsed = (data: MessageData): unknown => (typeof data === 'string' ? JSON.parse(data) : data);
 export const dataOf = (page: Page): unknown[] => page.messages.map(({ data }) => parsed(data));

@@ -1,5 +1,7 @@
 import type { Test } from 'tap';
 import type { Retention, Store } from '../../src/store/store.js';
+import { appendOptionsContract, batchContract, batchProducerContract } from './batches.js';
+import { bytesContract, creationContract } from './creation.js';
 import type { MakeDesk } from './desk.js';
 import { Desk, KEEP_ALL } from './desk.js';
 import { endingContract, watchContract } from './endings.js';
@@ -35,6 +37,11 @@ export function storeContract(t: Test, makeStore: MakeStore): void {
   };
   t.test('append and read', (t) => logContract(t, desk));
   t.test('producers', (t) => producerContract(t, desk));
+  t.test('batches', (t) => batchContract(t, desk));
+  t.test('batches of producers', (t) => batchProducerContract(t, desk));
+  t.test('what an append asks for', (t) => appendOptionsContract(t, desk));
+  t.test('creation', (t) => creationContract(t, desk));
+  t.test('bytes', (t) => bytesContract(t, desk));
   t.test('retention', (t) => retentionContract(t, desk));
   t.test('existence', (t) => existenceContract(t, desk));
   t.test('close and delete', (t) => endingContract(t, desk));
