@@ -141,7 +141,7 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
 }
 
 /** A step that trims late may not differ either: compared as text, keys in one order. */
-function same(found: unknown, wanted: unknown): void {
+export function same(found: unknown, wanted: unknown): void {
   const print = (value: unknown) =>
     JSON.stringify(value, (_, each: unknown) =>
       typeof each === 'object' && each !== null && !Array.isArray(each)

@@ -8,6 +8,7 @@ import { endingContract, watchContract } from './endings.js';
 import { existenceContract } from './existence.js';
 import { forkCreationContract, forkDeletionContract } from './fork-lives.js';
 import { forkContract, forkPlaceContract } from './forks.js';
+import { historiesContract } from './histories.js';
 import { lifetimeContract, overContract } from './lifetime.js';
 import { logContract } from './log.js';
 import { modelContract } from './model.js';
@@ -56,4 +57,5 @@ export function storeContract(t: Test, makeStore: MakeStore): void {
   t.test('close and delete', (t) => endingContract(t, desk));
   t.test('watch', (t) => watchContract(t, desk));
   t.test('model', (t) => modelContract(t, make));
+  t.test('histories', (t) => historiesContract(t, make));
 }
