@@ -226,6 +226,7 @@ t.test('store / a part of a message is taken over → it takes its own room', as
   const other = (bytes: number) =>
     store.create('c', { whole: true, ...type, messages: [{ from: '', data: Buffer.alloc(bytes) }] });
   await t.rejects(other(1), FULL);
+  await t.rejects(store.create('c', { fork: { source: 'a', start: '-1', skip: 1 } }), FULL);
   await store.delete('b');
   await other(300);
 });
