@@ -33,17 +33,18 @@ export type {
 export type { EarshotOptions } from './server/options/options.js';
 export { OptionsError } from './server/options/options.js';
 export { earshot, earshot as default } from './server/plugin.js';
+export type { Creation, Fork, Lifetime } from './store/creation.js';
 export type { MemoryStoreOptions } from './store/memory.js';
 export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';
+export type { MessageData, NewMessage, StoredMessage } from './store/message.js';
+export { Closed, Fenced, OutOfSequence } from './store/refusals.js';
 export type {
   Appended,
   ChannelStat,
-  NewMessage,
   Page,
   ReadBound,
   Retention,
   Store,
-  StoredMessage,
   Tail,
   Watcher,
 } from './store/store.js';

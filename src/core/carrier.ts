@@ -1,5 +1,5 @@
 import type { Push } from '../protocol/pushes.js';
-import type { StoredMessage } from '../store/store.js';
+import type { StoredMessage } from '../store/message.js';
 
 /** How frames travel; also what metrics call it. `http` is a request that publishes and reads nothing. */
 export type Transport = 'websocket' | 'sse' | 'long-poll' | 'poll' | 'http';

@@ -1,5 +1,5 @@
 import type { Start } from '../protocol/offset.js';
-import type { NewMessage } from './store.js';
+import type { NewMessage } from './message.js';
 
 /** When a channel ends by itself: after so long without a read or a write, or at a moment, or never. */
 export interface Lifetime {

@@ -3,26 +3,10 @@ import type { Position, Start } from '../protocol/offset.js';
 import { formatOffset } from '../protocol/offset.js';
 import { Refused } from '../protocol/refused.js';
 import { BEGINNING, NOW } from '../protocol/version.js';
-import type { Fork, Lifetime } from './creation.js';
-import type { Stretch } from './epochs.js';
+import type { Fork } from './creation.js';
+import type { Inheritance } from './inheritance.js';
 import type { MemoryLog } from './memory-log.js';
-import type { NewMessage, StoredMessage } from './store.js';
-
-/** What a fork begins with. */
-export interface Inheritance {
-  readonly source: string;
-  /** That of the source: what it has where no other was asked for. */
-  readonly lifetime: Lifetime;
-  /** What was asked for, by all its names: asked for again it is the same fork. */
-  readonly asked: { readonly places: ReadonlySet<string>; readonly skip: number };
-  /** Before the oldest message. */
-  readonly startSeq: number;
-  /** With the offsets that they have in the source. */
-  readonly messages: readonly StoredMessage[];
-  readonly stretches: readonly Stretch[];
-  /** The beginning of a message that the source has whole. */
-  readonly part: NewMessage | undefined;
-}
+import type { NewMessage, StoredMessage } from './message.js';
 
 /** What a fork takes over from its source. Throws `bad_offset` for a place that the source doesn't have, and `gone`. */
 export function inherit(

@@ -5,18 +5,10 @@ import { Refused } from '../protocol/refused.js';
 import { BEGINNING, NOW } from '../protocol/version.js';
 import type { Lifetime } from './creation.js';
 import { Epochs } from './epochs.js';
-import type { Inheritance } from './memory-fork.js';
+import type { Inheritance } from './inheritance.js';
+import type { MessageData, NewMessage, StoredMessage } from './message.js';
 import { Producers } from './producers.js';
-import type {
-  ChannelStat,
-  MessageData,
-  NewMessage,
-  Page,
-  ReadBound,
-  Retention,
-  StoredMessage,
-  Tail,
-} from './store.js';
+import type { ChannelStat, Page, ReadBound, Retention, Tail } from './store.js';
 
 /** What a message costs besides its data, about. */
 const OVERHEAD_BYTES = 200;

@@ -8,18 +8,17 @@ import { appended, checkOrder, checkSame, checkType, created } from './memory-ch
 import { inherit } from './memory-fork.js';
 import type { Budget } from './memory-log.js';
 import { MemoryLog } from './memory-log.js';
+import type { NewMessage, StoredMessage } from './message.js';
 import { Closed } from './refusals.js';
 import type {
   Appended,
   AppendOptions,
   ChannelStat,
   Created,
-  NewMessage,
   Page,
   ReadBound,
   Retention,
   Store,
-  StoredMessage,
   Tail,
   Watcher,
 } from './store.js';

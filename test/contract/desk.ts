@@ -1,10 +1,10 @@
 import type { Test } from 'tap';
 import type { Start } from '../../src/protocol/offset.js';
 import { formatOffset, parseOffset } from '../../src/protocol/offset.js';
+import type { MessageData } from '../../src/store/message.js';
 import type {
   Appended,
   AppendOptions,
-  MessageData,
   Page,
   Retention,
   Store,

@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import type { StoredMessage } from '../../src/store/store.js';
+import type { StoredMessage } from '../../src/store/message.js';
 import type { MakeDesk } from './desk.js';
 import { dataOf, LONG_MS, watcher } from './desk.js';
 

@@ -1,15 +1,14 @@
 import type { Start } from '../../src/protocol/offset.js';
 import type { Creation } from '../../src/store/creation.js';
+import type { NewMessage, StoredMessage } from '../../src/store/message.js';
 import type {
   Appended,
   AppendOptions,
   ChannelStat,
   Created,
-  NewMessage,
   Page,
   ReadBound,
   Store,
-  StoredMessage,
   Tail,
   Watcher,
 } from '../../src/store/store.js';

@@ -1,6 +1,6 @@
 import type { Producer } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
-import type { MessageData, NewMessage } from '../../store/store.js';
+import type { MessageData, NewMessage } from '../../store/message.js';
 import type { PublishChange } from '../hooks.js';
 import type { ChannelRule } from '../policy/policy.js';
 import { describeLimit } from '../quota/meter.js';

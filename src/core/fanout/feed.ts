@@ -1,6 +1,7 @@
 import type { Position } from '../../protocol/offset.js';
 import type { Push } from '../../protocol/pushes.js';
-import type { Store, StoredMessage, Tail, Watcher } from '../../store/store.js';
+import type { StoredMessage } from '../../store/message.js';
+import type { Store, Tail, Watcher } from '../../store/store.js';
 import type { Transport } from '../carrier.js';
 import { EncodeOnce } from '../carrier.js';
 import { MAX_BATCH_BYTES } from '../limits.js';

@@ -1,7 +1,8 @@
 import type { Producer } from '../../protocol/commands.js';
 import { isJsonType } from '../../protocol/media.js';
 import { Refused } from '../../protocol/refused.js';
-import type { Appended, NewMessage } from '../../store/store.js';
+import type { NewMessage } from '../../store/message.js';
+import type { Appended } from '../../store/store.js';
 import { authorize } from '../commands/authorize.js';
 import type { Asker, CommandContext } from '../commands/context.js';
 import { admitMessage } from '../commands/message.js';

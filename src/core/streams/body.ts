@@ -1,7 +1,7 @@
 import { outlineJson, splitJsonArray } from '../../protocol/json-text.js';
 import { isJsonType, mediaTypeOf } from '../../protocol/media.js';
 import { Refused } from '../../protocol/refused.js';
-import type { MessageData } from '../../store/store.js';
+import type { MessageData } from '../../store/message.js';
 import type { Limits } from '../limits.js';
 import { MAX_BATCH_MESSAGES } from '../limits.js';
 

@@ -1,6 +1,6 @@
 import type { Encoding } from '../../core/carrier.js';
 import { isJsonType, mediaTypeOf } from '../../protocol/media.js';
-import type { MessageData, StoredMessage } from '../../store/store.js';
+import type { MessageData, StoredMessage } from '../../store/message.js';
 
 /** A stretch of a channel: the bytes of its messages, and the offset after them. Or when to come back. */
 export interface Chunk {

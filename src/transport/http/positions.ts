@@ -1,4 +1,4 @@
-import { fingerprint, formatCursor } from '../../protocol/cursor.js';
+import { fingerprint, formatCursor } from './cursor.js';
 import type { EnvelopeText } from './envelopes.js';
 
 /** Where a reader of several channels stands: after what was written to it, and nothing else. */

@@ -1,5 +1,5 @@
-import { Refused } from './refused.js';
-import { BEGINNING } from './version.js';
+import { Refused } from '../../protocol/refused.js';
+import { BEGINNING } from '../../protocol/version.js';
 
 /** Where a reader of several channels stands, and which reader it is. */
 export interface Cursor {
