@@ -69,7 +69,9 @@ class Pair {
     this.#sides = [client, server];
     this.#join(client, server);
     this.#join(server, client);
-    this.closed = Promise.race([once(client, 'close'), once(server, 'close')]).then(() => {});
+    this.closed = new Promise((resolve) => {
+      for (const side of this.#sides) side.once('close', () => resolve()); // after an error too: nobody may listen
+    });
   }
 
   reset(): void {
