@@ -69,9 +69,8 @@ class Pair {
     this.#sides = [client, server];
     this.#join(client, server);
     this.#join(server, client);
-    // not by `once`: an error, which comes before a close, would reject it
     this.closed = new Promise((resolve) => {
-      for (const side of this.#sides) side.on('close', () => resolve());
+      for (const side of this.#sides) side.once('close', () => resolve()); // after an error too: nobody may listen
     });
   }
 
