@@ -137,9 +137,9 @@ export interface Store {
 
   /**
    * Makes a channel, which then stays until it is deleted or its lifetime is over, empty or not. The identity that
-   * readers may hold already remains. Making it twice is making it once: what is there must be what is asked for
-   * (type, lifetime, closed or not, what it is a fork of), else `conflict`; its messages are left as they are. A name
-   * that is `gone` is a `conflict` too.
+   * readers may hold already remains, but for a fork, which begins a later life. Making it twice is making it once:
+   * what is there must be what is asked for (type, lifetime, closed or not, what it is a fork of), else `conflict`, and
+   * its messages are left as they are. A name that is `gone` is a `conflict` too.
    */
   create(channel: string, creation?: Creation): Promise<Created>;
 

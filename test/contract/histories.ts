@@ -86,7 +86,10 @@ class History {
     const life = found ?? (await this.#begin(new Life(channel)));
     const known = producer && life.producers.get(producer.id);
     const code = refusalOf(life, known, options);
-    if (code !== undefined) this.#is(`append ${code}`, answer, code);
+    const isClosedAgain = life.closed && closes && messages.length === 0 && producer === undefined;
+    if (isClosedAgain)
+      this.#is('closed again', answer, { offset: life.offset, duplicate: false, closed: true });
+    else if (code !== undefined) this.#is(`append ${code}`, answer, code);
     else if (known !== undefined && producer?.epoch === known.epoch && seq <= known.lastSeq) {
       const stored = { offset: known.offsets[seq], closed: life.closed, producerSeq: known.lastSeq };
       this.#is('append duplicate', answer, { ...stored, duplicate: true });
