@@ -1,16 +1,17 @@
 import { Refused } from './refused.js';
+import { BEGINNING } from './version.js';
 
 /** Where a reader of several channels stands, and which reader it is. */
 export interface Cursor {
   /** Known to this reader alone: its requests, one after the other, are one member of its channels. */
   readonly key: string;
-  /** The offset in each channel, by what `fingerprint` makes of its name: names would make it long. */
+  /** The offset in each channel, or its beginning, by what `fingerprint` makes of its name: names would make it long. */
   readonly offsets: ReadonlyMap<string, string>;
 }
 
 const VERSION = '1';
 const KEY = /^[0-9a-f]{32}$/;
-const ENTRY = /^([0-9a-z]{11})([0-9a-z]{11})([0-9a-z]{1,11})$/;
+const ENTRY = /^([0-9a-z]{11})(?:-|([0-9a-z]{11})([0-9a-z]{1,11}))$/;
 const SEQ_DIGITS = 16;
 const WORD = 2 ** 32;
 
@@ -44,16 +45,19 @@ function digits(value: number, count: number): string {
   return (value % WORD).toString(36).padStart(count, '0');
 }
 
-/** Epoch and number, without the zeros that offsets have for their order. */
+/** Epoch and number, without the zeros that offsets have for their order. The beginning has neither. */
 function packed(offset: string): string {
+  if (offset === BEGINNING) return '-';
   const [epoch = '', seq] = offset.split('_');
   return epoch + Number(seq).toString(36);
 }
 
 function unpacked(entry: string): [string, string] {
   const [, name, epoch, packedSeq = ''] = ENTRY.exec(entry) ?? [];
+  if (name === undefined) throw badCursor();
+  if (epoch === undefined) return [name, BEGINNING];
   const seq = Number.parseInt(packedSeq, 36);
-  if (name === undefined || epoch === undefined || !Number.isSafeInteger(seq)) throw badCursor();
+  if (!Number.isSafeInteger(seq)) throw badCursor();
   return [name, `${epoch}_${String(seq).padStart(SEQ_DIGITS, '0')}`];
 }
 

@@ -56,6 +56,8 @@ export class Subscription {
   /** The position: after the `seq`-th message of this epoch. */
   epoch: string;
   seq: number;
+  /** The same, as peers see it. */
+  offset: string;
   /** The last thing it was told, where the feed has ended it. */
   last: Push | undefined;
   state: 'catching up' | 'live' | 'ended' = 'catching up';
@@ -71,14 +73,11 @@ export class Subscription {
     this.presence = presence;
     this.epoch = page.epoch;
     this.seq = page.seq - page.messages.length;
+    this.offset = page.messages.length === 0 ? page.offset : formatOffset(this.epoch, this.seq);
   }
 
   get channel(): string {
     return this.feed.channel;
-  }
-
-  get offset(): string {
-    return formatOffset(this.epoch, this.seq);
   }
 
   /** Goes on from the page that the position came from. */
@@ -102,6 +101,7 @@ export class Subscription {
 
   /** A batch of the feed, while live; `printed` is the whole of it. Returns how many were news. */
   deliver(batch: readonly StoredMessage[], from: number, to: number, printed: unknown): number {
+    this.offset = batch.at(-1)?.offset ?? this.offset;
     if (this.seq === from) {
       this.session.write(printed);
       this.seq = to;
@@ -136,6 +136,7 @@ export class Subscription {
     this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
     this.seq = page.seq;
+    this.offset = page.offset;
     if (!page.upToDate) return;
     if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: page.offset });
     else if (this.feed.joins(this)) this.feed.goLive(this);

@@ -5,6 +5,7 @@ import type { ChannelStat } from '../../store/store.js';
 import type { CommandContext } from '../commands/context.js';
 import type { Entered } from '../commands/subscribe.js';
 import { enter, join, permit, resumeOf } from '../commands/subscribe.js';
+import type { Subscription } from '../fanout/subscription.js';
 import type { Session } from '../session/session.js';
 
 /** A channel to be followed, and from where. */
@@ -15,20 +16,22 @@ export interface Wish {
 
 /**
  * The session of a response follows one channel that exists, until either ends. `onFound` is called before anything is
- * handed to the carrier. Throws what stands in the way: then the session is to be ended by the caller.
+ * handed to the carrier. Resolves with undefined where the session has ended meanwhile. Throws what stands in the way:
+ * then the session is to be ended by the caller.
  */
 export async function followOne(
   context: CommandContext,
   session: Session,
   { channel, start }: Wish,
   onFound: (stat: ChannelStat) => void,
-): Promise<void> {
+): Promise<Subscription | undefined> {
   await permit(context, session, channel, start, false);
   const stat = await context.store.stat(channel);
   if (stat === undefined) throw new Refused('not_found', 'there is no such channel');
   onFound(stat);
   const entered = await join(context, session, channel, start, false);
   if (entered !== undefined) begin(session, start, entered);
+  return entered?.subscription;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { eventText } from '../../transport/http/event.js';
 
 /** How many there may be at once. */
 const MAX_HELD = 100;
@@ -21,7 +22,7 @@ export class HeldAnswers {
   /** Sends `first` now, and after `silentMs` the last event and the end. */
   hold(response: ServerResponse, first: string, silentMs: number): void {
     if (response.destroyed) return; // the peer has left meanwhile
-    const finish = () => void response.end(eventText('end', {}));
+    const finish = () => void response.end(eventText({ event: 'end', data: '{}' }));
     const timer = setTimeout(finish, silentMs);
     response.once('close', () => {
       clearTimeout(timer);
@@ -38,9 +39,4 @@ export class HeldAnswers {
     this.#ended = true;
     for (const finish of this.#last.values()) finish();
   }
-}
-
-/** One Server-Sent Event. JSON has no line break of its own, so the data is one line. */
-export function eventText(event: string, data: unknown): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

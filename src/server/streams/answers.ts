@@ -1,7 +1,9 @@
 import type { FastifyReply } from 'fastify';
+import type { Action } from '../../core/policy/action.js';
 import { Refused } from '../../protocol/refused.js';
 import { Closed, Fenced, OutOfSequence } from '../../store/refusals.js';
 import type { ChannelStat, Page } from '../../store/store.js';
+import type { Earshot } from '../earshot.js';
 
 /** Where a reader stands after an answer. */
 export interface Standing {
@@ -10,7 +12,6 @@ export interface Standing {
   readonly closed: boolean;
 }
 
-/** A chunk that is full never changes; one that reaches the tail is to be asked for again. */
 const FULL_CHUNK = 'max-age=60, stale-while-revalidate=300';
 
 /** The headers that tell where a reader stands (Durable Streams §5.6). */
@@ -22,14 +23,19 @@ export function standingHeaders({ offset, upToDate, closed }: Standing): Record<
   };
 }
 
-/** How long a page may be kept by whom: what anybody may read, by anybody. */
-export function cachingOf({ upToDate }: Page, isPublic: boolean): string {
-  return `${isPublic ? 'public' : 'private'}, ${upToDate ? 'no-cache' : FULL_CHUNK}`;
+/** How long what never changes may be kept: by anybody, where anybody may read it. */
+export function cachingOf(isPublic: boolean): string {
+  return isPublic ? `public, ${FULL_CHUNK}` : 'no-store';
+}
+
+/** True where whoever asks would get the same: what caches hold is asked for by nobody in particular. */
+export function isPublic({ node, options }: Earshot, channel: string, action: Action): boolean {
+  return options.hooks.authorize === undefined && node.policy.rule(channel).anonymous.has(action);
 }
 
 /** Names a page: what begins and ends at these offsets, closed or not, is always the same. */
-export function etagOf(asked: string, { offset, upToDate, closed }: Page): string {
-  return `"${asked}:${offset}${upToDate && closed ? ':c' : ''}"`;
+export function etagOf({ messages, offset, upToDate, closed }: Page): string {
+  return `"${messages[0]?.offset ?? ''}:${offset}${upToDate && closed ? ':c' : ''}"`;
 }
 
 /** True where the reader has this page already (RFC 9110 §13.1.2). */

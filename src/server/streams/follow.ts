@@ -10,7 +10,7 @@ import { nextCursor } from '../../transport/http/collapse.js';
 import type { Gathered } from '../../transport/http/long-poll.js';
 import { LongPoll } from '../../transport/http/long-poll.js';
 import type { Earshot } from '../earshot.js';
-import { standingHeaders } from './answers.js';
+import { cachingOf, isPublic, standingHeaders } from './answers.js';
 import type { Admitted } from './askers.js';
 import { beginOn, carry, parameter, refusalOf, sendHead, untilBegun, untilGathered } from './live.js';
 
@@ -43,36 +43,38 @@ export class ChannelFollower {
     });
     const session = beginOn(this.#earshot, admitted, reply, poll);
     const found: { stat?: ChannelStat } = {};
-    await carry(session, () =>
+    const subscription = await carry(session, () =>
       followOne(node, session, wish, (stat) => {
         found.stat = stat;
         poll.encoding = chunksOf(stat.contentType);
       }),
     );
-    const [subscription] = session.subscriptions.values();
     const gathered = await untilGathered(session, poll, options.longPollTimeoutMs);
     const { stat } = found;
     if (stat === undefined) throw refusalOf(gathered.reason ?? '');
     const offset = gathered.items.at(-1)?.offset ?? subscription?.offset ?? stat.offset;
-    return this.#answer(request, reply, stat, gathered, offset);
+    return this.#answer(request, reply, { stat, offset, channel: wish.channel }, gathered);
   }
 
   #answer(
     request: FastifyRequest,
     reply: FastifyReply,
-    stat: ChannelStat,
-    { items, reason }: Gathered<Chunk>,
-    offset: string,
+    {
+      stat,
+      offset,
+      channel,
+    }: { readonly stat: ChannelStat; readonly offset: string; readonly channel: string },
+    { items, upToDate, reason }: Gathered<Chunk>,
   ): FastifyReply {
     const closed = reason === 'done';
     if (reason !== undefined && !closed) throw refusalAfter(reason, items, reply);
-    const body = items.some(({ bytes }) => bytes.length > 0);
+    const hasNews = items.some(({ bytes }) => bytes.length > 0);
     reply.headers({
-      'cache-control': 'no-store',
-      ...standingHeaders({ offset, upToDate: true, closed }),
+      'cache-control': hasNews ? cachingOf(isPublic(this.#earshot, channel, 'subscribe')) : 'no-store',
+      ...standingHeaders({ offset, upToDate: upToDate || !hasNews, closed }),
       ...(!closed && { 'stream-cursor': String(this.#cursor(parameter(request, 'cursor'))) }),
     });
-    if (!body) return reply.code(204).send();
+    if (!hasNews) return reply.code(204).send();
     return reply.header('content-type', stat.contentType).send(bodyOf(stat.contentType, items));
   }
 

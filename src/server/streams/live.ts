@@ -20,12 +20,13 @@ const SHORTEST_SHARE = 0.8;
 
 /** A session that lasts as long as its response. */
 export function beginOn(
-  { node }: Earshot,
+  { node, admission }: Earshot,
   { identity, address }: Admitted,
   { raw }: FastifyReply,
   carrier: Carrier,
   visit?: Visit,
 ): Session {
+  admission.checkStill(identity, address); // once more, with nothing between it and the session
   const session = node.begin(identity, carrier, address, visit);
   raw.on('error', () => {}); // the peer is gone: 'close' follows
   raw.on('drain', () => session.drained());
@@ -35,9 +36,9 @@ export function beginOn(
 }
 
 /** Begins what the session is for; what stands in the way ends it, and is thrown. */
-export async function carry(session: Session, work: () => Promise<void>): Promise<void> {
+export async function carry<Outcome>(session: Session, work: () => Promise<Outcome>): Promise<Outcome> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     session.gone('closed');
     throw error;

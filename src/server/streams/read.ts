@@ -6,10 +6,10 @@ import { followMany } from '../../core/streams/follow.js';
 import { CHANNEL_RULE, isChannel } from '../../protocol/channel.js';
 import type { Cursor } from '../../protocol/cursor.js';
 import { fingerprint, parseCursor } from '../../protocol/cursor.js';
-import { parseOffset } from '../../protocol/offset.js';
+import { formatOffset, parseOffset } from '../../protocol/offset.js';
 import type { Bye } from '../../protocol/pushes.js';
 import { Refused } from '../../protocol/refused.js';
-import { NOW } from '../../protocol/version.js';
+import { BEGINNING, NOW } from '../../protocol/version.js';
 import { EnvelopeEventStream } from '../../transport/http/envelope-events.js';
 import type { EnvelopeText } from '../../transport/http/envelopes.js';
 import { envelopeTexts } from '../../transport/http/envelopes.js';
@@ -27,7 +27,7 @@ const CROSSING = { methods: 'GET', headers: 'authorization, last-event-id' };
 const MAX_ENVELOPES = 1000;
 /** A reader that doesn't wait asks again in its own time: it stays a member of its channels as if it waited so long. */
 const POLL_COUNTS_AS_MS = 15_000;
-const KNOWN = new Set(['channel', 'cursor', 'waitMs', 'presence', 'token']);
+const KNOWN = new Set(['channel', 'offset', 'cursor', 'waitMs', 'presence', 'token']);
 
 /** What a request asks for. */
 interface Asked {
@@ -59,7 +59,7 @@ class ChannelsReader {
   /** Answers once: with what there is, or else after a wait, as soon as there is something. */
   async once(reply: FastifyReply, admitted: Admitted, asked: Asked): Promise<FastifyReply> {
     const { node } = this.#earshot;
-    const positions = new Positions(asked.cursor, asked.wishes);
+    const positions = positionsOf(asked);
     const poll = new LongPoll<readonly EnvelopeText[]>(reply.raw, {
       waits: asked.waitMs > 0,
       sizeOf: (envelopes) => envelopes.reduce((sum, { text }) => sum + text.length, 0),
@@ -68,7 +68,8 @@ class ChannelsReader {
       maxCount: MAX_ENVELOPES,
     });
     poll.encoding = envelopeTexts;
-    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked));
+    const leaseMs = 2 * (asked.waitMs === 0 ? POLL_COUNTS_AS_MS : asked.waitMs);
+    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked, leaseMs));
     await carry(session, () =>
       followMany(node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
@@ -79,12 +80,12 @@ class ChannelsReader {
 
   /** Goes on for as long as the response lasts. */
   async events(reply: FastifyReply, admitted: Admitted, asked: Asked): Promise<FastifyReply> {
-    const positions = new Positions(asked.cursor, asked.wishes);
+    const positions = positionsOf(asked);
     const stream = new EnvelopeEventStream(reply.raw, positions, {
       begin: () => sendHead(reply, {}),
       closeTimeoutMs: this.#earshot.options.closeTimeoutMs,
     });
-    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked));
+    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked, 0));
     await carry(session, () =>
       followMany(this.#earshot.node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
@@ -118,9 +119,9 @@ function retryAfterSeconds(last: EnvelopeText | undefined): number {
 }
 
 /** The requests of one reader are one member: known by what only its cursors hold, which is shown to nobody. */
-function visitOf({ cursor, waitMs }: Asked): Visit {
+function visitOf({ cursor }: Asked, leaseMs: number): Visit {
   const member = createHash('sha256').update(cursor.key).digest('hex').slice(0, 32);
-  return { member, leaseMs: 2 * (waitMs === 0 ? POLL_COUNTS_AS_MS : waitMs) };
+  return { member, leaseMs };
 }
 
 function asksForEvents({ headers }: FastifyRequest): boolean {
@@ -140,22 +141,40 @@ function askedBy(request: FastifyRequest, { node, options }: Earshot): Asked {
     given === undefined ? newCursor(node.makeId()) : parseCursor(given, node.limits.maxSubscriptions);
   return {
     cursor,
-    wishes: channels.map((channel) => wishOf(channel, cursor)),
+    wishes: wishesOf(channels, query.getAll('offset'), cursor),
     waitMs: Math.min(waitIn(query), options.longPollTimeoutMs),
     presence: presenceIn(query),
   };
 }
 
 function channelsIn(query: URLSearchParams, max: number): string[] {
-  const channels = [...new Set(query.getAll('channel'))];
+  const channels = query.getAll('channel');
   if (channels.length === 0) throw new Refused('bad_request', 'channel is missing: name one at least');
   if (channels.length > max) throw new Refused('too_many', `there are at most ${max} channels`);
+  if (new Set(channels).size < channels.length)
+    throw new Refused('bad_request', 'each channel is named once');
   if (!channels.every(isChannel)) throw new Refused('bad_channel', CHANNEL_RULE);
   return channels;
 }
 
-function wishOf(channel: string, { offsets }: Cursor): Wish {
-  return { channel, start: parseOffset(offsets.get(fingerprint(channel)) ?? NOW) };
+/** Where the cursor stands; in a channel that it doesn't know, where an offset says, and else at the tail. */
+function wishesOf(channels: readonly string[], given: readonly string[], { offsets }: Cursor): Wish[] {
+  if (given.length > 1 && given.length !== channels.length)
+    throw new Refused('bad_request', 'offset is given once, or once for each channel');
+  return channels.map((channel, at) => {
+    const offset = given.length > 1 ? given[at] : given[0];
+    return { channel, start: parseOffset(offsets.get(fingerprint(channel)) ?? offset ?? NOW) };
+  });
+}
+
+/** Where it stands before anything is read; at a tail, that is to be found out. */
+function positionsOf({ cursor, wishes }: Asked): Positions {
+  const positions = new Positions(cursor.key);
+  for (const { channel, start } of wishes) {
+    if (start !== NOW)
+      positions.set(channel, start === BEGINNING ? start : formatOffset(start.epoch, start.seq));
+  }
+  return positions;
 }
 
 function newCursor(id: string): Cursor {

@@ -4,10 +4,19 @@ import { create, describe, readPage, remove } from '../../core/streams/manage.js
 import { parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import { BEGINNING, NOW } from '../../protocol/version.js';
+import type { Page } from '../../store/store.js';
 import { chunksOf, bodyOf as joined } from '../../transport/http/channel-stream.js';
 import type { Earshot } from '../earshot.js';
 import { preflight } from '../routes/cors.js';
-import { cachingOf, etagOf, explainRefusal, isKnown, standingHeaders, statHeaders } from './answers.js';
+import {
+  cachingOf,
+  etagOf,
+  explainRefusal,
+  isKnown,
+  isPublic,
+  standingHeaders,
+  statHeaders,
+} from './answers.js';
 import type { Admitted } from './askers.js';
 import { admitAll } from './askers.js';
 import { ChannelFollower } from './follow.js';
@@ -160,20 +169,26 @@ class Streams {
   ): Promise<FastifyReply> {
     const { stat, page } = await readPage(this.#earshot.node, admitted, channel, asked);
     admitted.telemetry.messagesOut('poll', page.messages.length);
-    const isPublic = this.#earshot.node.policy.rule(channel).anonymous.has('history');
+    const { contentType } = stat;
     reply.headers({
-      'content-type': stat.contentType,
-      'cache-control': asked === NOW ? 'no-store' : cachingOf(page, isPublic),
+      'content-type': contentType,
+      'cache-control': this.#cachingOf(page, channel, asked),
       ...standingHeaders(page),
     });
     if (asked !== NOW) {
-      const etag = etagOf(asked, page);
+      const etag = etagOf(page);
       reply.header('etag', etag);
       if (isKnown(etag, request.headers['if-none-match'])) return reply.code(304).send();
     }
-    const { contentType } = stat;
     return reply.send(
       joined(contentType, [chunksOf(contentType).messages(channel, page.messages, page.upToDate)]),
     );
+  }
+
+  /** A page that is full never changes; one that reaches the tail is to be asked for again. */
+  #cachingOf({ upToDate }: Page, channel: string, asked: string): string {
+    if (asked === NOW) return 'no-store';
+    const readable = isPublic(this.#earshot, channel, 'history');
+    return upToDate ? `${readable ? 'public' : 'private'}, no-cache` : cachingOf(readable);
   }
 }

@@ -5,6 +5,8 @@ import { ResponseCarrier } from './response-carrier.js';
 /** What a reader that waits for one answer gets. */
 export interface Gathered<Printed> {
   readonly items: readonly Printed[];
+  /** True where nothing follows them yet. */
+  readonly upToDate: boolean;
   /** Why nothing more comes: a code of the table of errors, `done`, or undefined where there was enough, or no more time. */
   readonly reason: string | undefined;
 }
@@ -87,6 +89,6 @@ export class LongPoll<Printed> extends ResponseCarrier<Printed> {
   #answer(reason: string | undefined): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
-    this.#resolve({ items: this.#items, reason });
+    this.#resolve({ items: this.#items, upToDate: this.#isSettled || reason === 'done', reason });
   }
 }

@@ -1,4 +1,3 @@
-import type { Cursor } from '../../protocol/cursor.js';
 import { fingerprint, formatCursor } from '../../protocol/cursor.js';
 import type { EnvelopeText } from './envelopes.js';
 
@@ -9,13 +8,9 @@ export class Positions {
   readonly #offsets = new Map<string, string>();
   #cursor: string | undefined;
 
-  /** Begins where the cursor says; of these channels, those that it doesn't know are to be set. */
-  constructor({ key, offsets }: Cursor, channels: readonly { readonly channel: string }[]) {
+  /** `key` is of the reader's cursors. What its channels begin at is to be set. */
+  constructor(key: string) {
     this.#key = key;
-    for (const { channel } of channels) {
-      const offset = offsets.get(fingerprint(channel));
-      if (offset !== undefined) this.set(channel, offset);
-    }
   }
 
   get cursor(): string {

@@ -10,6 +10,15 @@ export interface HttpResponse {
   once(event: 'close', listener: () => void): unknown;
 }
 
+/** Before it is known what a channel holds, there is nothing to tell. */
+const mute: Encoding<never> = {
+  messages() {
+    throw new Error('messages were handed over before it was known how they are printed');
+  },
+  push: () => undefined,
+  reply: () => undefined,
+};
+
 /** One HTTP response as a carrier: what is written goes down, nothing comes up. */
 export abstract class ResponseCarrier<Printed> implements Carrier<Printed> {
   abstract readonly transport: Transport;
@@ -17,15 +26,13 @@ export abstract class ResponseCarrier<Printed> implements Carrier<Printed> {
   readonly endsWithSubscriptions = true;
   readonly receivedBytes = 0;
   protected readonly response: HttpResponse;
-  #encoding: Encoding<Printed> | undefined;
+  #encoding: Encoding<Printed> = mute;
 
   constructor(response: HttpResponse) {
     this.response = response;
   }
 
   get encoding(): Encoding<Printed> {
-    if (this.#encoding === undefined)
-      throw new Error('nothing is printed before it is known what a channel holds');
     return this.#encoding;
   }
 
