@@ -80,9 +80,10 @@ export class Subscription {
     return this.feed.channel;
   }
 
-  /** Goes on from the page that the position came from. */
-  begin(page: Page): void {
+  /** Goes on from the page that the position came from. `untold`: what no reply has said of it. */
+  begin(page: Page, untold?: Page['lost']): void {
     this.feed.add(this);
+    if (untold !== undefined && !this.#jump(page.epoch, this.seq, untold)) return;
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }
