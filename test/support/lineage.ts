@@ -19,12 +19,7 @@ export class Lineage {
   readonly faults: string[] = [];
   gaps = 0;
   messages = 0;
-  readonly #name: string;
   readonly #heard = new Map<string, Heard>();
-
-  constructor(name: string) {
-    this.#name = name;
-  }
 
   /** A channel that is followed from the beginning of what is kept; `whole` says that this is everything. */
   begins(channel: string, whole: boolean): void {
@@ -45,10 +40,6 @@ export class Lineage {
   hasAllBefore(channel: string, sent: number): boolean {
     const { next, startsBy } = this.#of(channel);
     return next === undefined ? startsBy === sent || sent === 0 : next === sent;
-  }
-
-  expects(channel: string): number | undefined {
-    return this.#of(channel).next;
   }
 
   /** Messages in their order, and the position after the last of them. */
@@ -74,7 +65,7 @@ export class Lineage {
   }
 
   fault(channel: string, what: string): void {
-    this.faults.push(`${this.#name} of ${channel}: ${what}`);
+    this.faults.push(`${channel}: ${what}`);
   }
 
   #take(channel: string, number: number): void {

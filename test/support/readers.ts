@@ -9,10 +9,8 @@ import { START } from './lineage.js';
 export interface Visit {
   readonly port: number;
   readonly channels: readonly string[];
-  /** By the offsets of /v1/stream and of the WebSocket. */
   readonly positions: Lineage;
-  /** By the cursor of /v1/read. */
-  readonly cursors: CursorReader;
+  readonly cursor: CursorHolder;
   /** Says that the reader has enough: it destroys its socket, wherever it is. */
   readonly leave: AbortSignal;
   /** How long a long-poll of /v1/read waits. */
@@ -23,11 +21,12 @@ export interface Visit {
   heard(): void;
 }
 
-/** Where a reader of /v1/read stands. */
-export interface CursorReader extends Lineage {
-  cursor: string | undefined;
-  /** A cursor came: everything after it is to come. */
-  came(cursor: string): void;
+/** Where a reader of /v1/read stands: the same positions, as one text. */
+export interface CursorHolder {
+  readonly text: string | undefined;
+  /** Whether a reader without a cursor says its offsets; else it begins at the tail. */
+  readonly beginsByOffset: boolean;
+  came(text: string): void;
 }
 
 /** Reads until its connection ends or it has enough. */
@@ -128,16 +127,17 @@ function isServed({ positions, heard }: Visit, channel: string, { statusCode }: 
 }
 
 async function readEvents(visit: Visit): Promise<void> {
-  const { cursors, byLastEventId } = visit;
+  const { cursor, byLastEventId } = visit;
   const headers: Record<string, string> = { accept: 'text/event-stream' };
-  if (byLastEventId && cursors.cursor !== undefined) headers['last-event-id'] = cursors.cursor;
-  const response = await ask(visit, pathOf(visit, byLastEventId ? undefined : cursors.cursor), headers);
+  const byHeader = byLastEventId && cursor.text !== undefined;
+  if (byHeader) headers['last-event-id'] = cursor.text;
+  const response = await ask(visit, pathOf(visit, byHeader ? undefined : cursor.text), headers);
   if (response === undefined || !isRead(visit, response)) return;
   await untilCut(async () => {
     for await (const { id, data } of eventsIn(response)) {
-      if (id === undefined) cursors.fault('all', 'an event has no id');
-      else cursors.came(id);
-      if (data !== undefined) hearRead(visit, JSON.parse(data));
+      if (id === undefined) visit.positions.fault('all', 'an event has no id');
+      else cursor.came(id);
+      if (data !== undefined) hear(visit.positions, JSON.parse(data));
       visit.heard();
     }
   });
@@ -152,37 +152,31 @@ function readPoll(visit: Visit): Promise<void> {
 }
 
 async function readOneAfterTheOther(visit: Visit, waitMs: number): Promise<void> {
-  const { cursors, leave } = visit;
+  const { cursor, leave } = visit;
   while (!leave.aborted) {
-    const response = await ask(visit, `${pathOf(visit, cursors.cursor)}&waitMs=${waitMs}`);
+    const response = await ask(visit, `${pathOf(visit, cursor.text)}&waitMs=${waitMs}`);
     const body = await bodyOf(response);
     if (response === undefined || body === undefined || !isRead(visit, response)) return;
-    const { cursor, envelopes } = JSON.parse(body);
-    cursors.came(cursor);
-    for (const envelope of envelopes) hearRead(visit, envelope);
+    const answer: { readonly cursor: string; readonly envelopes: readonly Envelope[] } = JSON.parse(body);
+    cursor.came(answer.cursor);
+    for (const envelope of answer.envelopes) hear(visit.positions, envelope);
     visit.heard();
   }
 }
 
-function pathOf({ channels }: Visit, cursor: string | undefined): string {
+function pathOf({ channels, positions, cursor }: Visit, text: string | undefined): string {
   const query = new URLSearchParams(channels.map((channel) => ['channel', channel]));
-  if (cursor !== undefined) query.set('cursor', cursor);
+  if (text !== undefined) query.set('cursor', text);
+  else if (cursor.beginsByOffset)
+    for (const channel of channels) query.append('offset', positions.offset(channel));
   return `/v1/read?${query}`;
 }
 
-function isRead({ cursors, heard }: Visit, { statusCode }: IncomingMessage): boolean {
+function isRead({ positions, heard }: Visit, { statusCode }: IncomingMessage): boolean {
   if (statusCode === 200) return true;
-  cursors.fault('all', `answered ${statusCode}`);
+  positions.fault('all', `answered ${statusCode}`);
   heard();
   return false;
-}
-
-/** What joins the position of the other techniques carries that on, too. */
-function hearRead({ cursors, positions }: Visit, envelope: Envelope): void {
-  hear(cursors, envelope);
-  const { type, channel, offset, data } = envelope;
-  if (type === 'message' && positions.expects(channel) === numberOf(data))
-    positions.takes(channel, [numberOf(data)], offset);
 }
 
 /** A connection of its own. Undefined where it was cut before its answer. */

@@ -77,7 +77,9 @@ class Pair {
     this.#allowance = allowance;
     this.#join(client, server, (bytes) => bytes);
     this.#join(server, client, (bytes) => this.#allowed(bytes));
-    this.closed = Promise.race([once(client, 'close'), once(server, 'close')]).then(() => {});
+    this.closed = new Promise((resolve) => {
+      for (const side of this.#sides) side.once('close', () => resolve());
+    });
   }
 
   reset(): void {

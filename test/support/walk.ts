@@ -1,5 +1,5 @@
 import { Lineage } from './lineage.js';
-import type { CursorReader, Reader } from './readers.js';
+import type { CursorHolder, Reader } from './readers.js';
 import { CURSOR_READERS, STREAM_READERS } from './readers.js';
 import type { TcpProxy } from './tcp-proxy.js';
 
@@ -38,39 +38,24 @@ export interface WalkOptions {
   readonly publish: readonly Publish[];
   /** True where everything is kept. */
   readonly whole: boolean;
+  /** Whether it begins where the channels do; else at the tail, by a cursor. */
+  readonly fromStart: boolean;
 }
 
 const STUCK_MS = 20_000;
 
-class Cursors extends Lineage implements CursorReader {
-  cursor: string | undefined;
-  readonly #begin: () => void;
-
-  constructor(begin: () => void) {
-    super('the cursor');
-    this.#begin = begin;
-  }
-
-  came(cursor: string): void {
-    if (this.cursor === undefined) this.#begin();
-    this.cursor = cursor;
-  }
-}
-
 /** A reader that goes from one technique to the next, with a publisher at work. */
 export class Walk {
-  readonly positions = new Lineage('the offset');
-  readonly cursors: CursorReader;
+  readonly positions = new Lineage();
   readonly #options: WalkOptions;
   /** How many messages of each channel are on their way or there. */
   readonly #sent = new Map<string, number>();
+  #cursor: string | undefined;
+  #hasBegun = false;
 
   constructor(options: WalkOptions) {
     this.#options = options;
-    const cursors = new Cursors(() => {
-      for (const [channel, sent] of this.#sent) cursors.beginsLate(channel, sent);
-    });
-    this.cursors = cursors;
+    this.#hasBegun = options.fromStart;
     for (const channel of options.channels) {
       this.#sent.set(channel, 0);
       this.positions.begins(channel, options.whole);
@@ -91,7 +76,6 @@ export class Walk {
   async finish(techniques: readonly Technique[]): Promise<void> {
     const { channels } = this.#options;
     for (const technique of techniques) {
-      if (technique in CURSOR_READERS && this.cursors.cursor === undefined) continue;
       for (const at of channels.keys()) while (await this.#visit({ ...LAST, technique }, at, async () => {}));
     }
   }
@@ -104,12 +88,12 @@ export class Walk {
     const { hop, channels } = this.#options;
     const isOne = technique in STREAM_READERS && technique !== 'webSocket';
     const followed = isOne ? channels.slice(at % channels.length).slice(0, 1) : channels;
-    const lineage = technique in CURSOR_READERS ? this.cursors : this.positions;
+    if (technique in STREAM_READERS) this.#cursor = undefined; // it will be behind
     const leave = new AbortController();
     let isQuiet = technique === 'longPoll' || technique === 'readLongPoll'; // it may hear nothing, if nothing is to come
     let allSent = false;
     const look = () => {
-      if (this.#faults.length > 0 || (allSent && isQuiet && this.#hasAll(lineage, followed))) leave.abort();
+      if (this.positions.faults.length > 0 || (allSent && isQuiet && this.#hasAll(followed))) leave.abort();
     };
     const read: Reader = READERS[technique];
     const timer = setTimeout(() => {
@@ -120,7 +104,7 @@ export class Walk {
       port: hop.port,
       channels: followed,
       positions: this.positions,
-      cursors: this.cursors,
+      cursor: this.#holder(),
       leave: leave.signal,
       waitMs,
       byLastEventId,
@@ -133,18 +117,30 @@ export class Walk {
     allSent = true;
     look();
     await reading.finally(() => clearTimeout(timer));
-    if (this.#faults.length > 0) throw new Error(this.#faults.join('\n'));
+    if (this.positions.faults.length > 0) throw new Error(this.positions.faults.join('\n'));
     return !leave.signal.aborted;
   }
 
-  get #faults(): readonly string[] {
-    return [...this.positions.faults, ...this.cursors.faults];
+  /** Who begins at the tail has nothing to come before it has a cursor, and all that is sent from then on after it. */
+  #holder(): CursorHolder {
+    const walk = this;
+    return {
+      beginsByOffset: this.#options.fromStart,
+      get text() {
+        return walk.#cursor;
+      },
+      came(text) {
+        if (!walk.#hasBegun)
+          for (const [channel, sent] of walk.#sent) walk.positions.beginsLate(channel, sent);
+        walk.#hasBegun = true;
+        walk.#cursor = text;
+      },
+    };
   }
 
-  /** A cursor that never came is behind nothing. */
-  #hasAll(lineage: Lineage, channels: readonly string[]): boolean {
-    if (lineage === this.cursors && this.cursors.cursor === undefined) return true;
-    return channels.every((channel) => lineage.hasAllBefore(channel, this.#sent.get(channel) ?? 0));
+  #hasAll(channels: readonly string[]): boolean {
+    if (!this.#hasBegun) return true;
+    return channels.every((channel) => this.positions.hasAllBefore(channel, this.#sent.get(channel) ?? 0));
   }
 
   async #publishAll(bursts: readonly Burst[]): Promise<void> {
