@@ -44,6 +44,8 @@ interface Envelope {
 }
 
 const QUIET = new Set(['welcome', 'bye']);
+/** What a proxy answers where nobody is behind it: as good as a cut. */
+const AWAY = new Set([502, 503, 504]);
 
 function webSocket({ port, channels, positions, leave, heard }: Visit): Promise<void> {
   return new Promise((resolve) => {
@@ -120,6 +122,7 @@ async function oneAfterTheOther(visit: Visit, mode: string): Promise<void> {
 /** False where there is nothing to be read: told of a gap, it begins anew at what is kept. */
 function isServed({ positions, heard }: Visit, channel: string, { statusCode }: IncomingMessage): boolean {
   if (statusCode === 200 || statusCode === 204) return true;
+  if (AWAY.has(statusCode ?? 0)) return false;
   if (statusCode === 410) positions.misses(channel, START);
   else positions.fault(channel, `answered ${statusCode}`);
   heard();
@@ -174,6 +177,7 @@ function pathOf({ channels, positions, cursor }: Visit, text: string | undefined
 
 function isRead({ positions, heard }: Visit, { statusCode }: IncomingMessage): boolean {
   if (statusCode === 200) return true;
+  if (AWAY.has(statusCode ?? 0)) return false;
   positions.fault('all', `answered ${statusCode}`);
   heard();
   return false;
