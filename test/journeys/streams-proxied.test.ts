@@ -42,7 +42,9 @@ async function behind(t: Test, { start }: Way) {
   const running = await appOn(t);
   await running.app.earshot.publish('news', 0);
   const versions = new Set<string>();
-  running.app.server.on('request', ({ httpVersion }) => versions.add(httpVersion));
+  running.app.server.on('request', ({ httpVersion, url = '' }) => {
+    if (url.startsWith('/v1/')) versions.add(httpVersion); // and not what checks the health
+  });
   const { url } = await start(t, running.port);
   return { ...running, url, versions };
 }
