@@ -433,7 +433,7 @@ t.test(
     const { feed, page } = await pageOf(rig, ann, first);
     await rig.store.delete('a');
     ann.session.subscribed(feed);
-    feed.begin(page, true);
+    feed.begin(page);
     await rig.settle();
     await rig.append('a', 3);
     await rig.settle();

@@ -4,8 +4,7 @@ import { formatOffset } from '../../protocol/offset.js';
 import type { Joined, Left, Push } from '../../protocol/pushes.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
-import type { StoredMessage } from '../../store/message.js';
-import type { Page, Store } from '../../store/store.js';
+import type { Page, Store, StoredMessage } from '../../store/store.js';
 import type { Carrier } from '../carrier.js';
 import { MAX_PAGE_BYTES } from '../limits.js';
 import type { Journal, Telemetry } from '../telemetry.js';
@@ -81,13 +80,10 @@ export class Subscription {
     return this.feed.channel;
   }
 
-  /**
-   * Goes on from the page that the position came from. `knowsLoss` is false where the reader wasn't told yet that the
-   * page doesn't begin where it asked for.
-   */
-  begin(page: Page, knowsLoss: boolean): void {
+  /** Goes on from the page that the position came from. `untold`: what no reply has said of it. */
+  begin(page: Page, untold?: Page['lost']): void {
     this.feed.add(this);
-    if (!knowsLoss && page.lost !== undefined && !this.#jump(this.epoch, this.seq, page.lost)) return;
+    if (untold !== undefined && !this.#jump(page.epoch, this.seq, untold)) return;
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }

@@ -67,5 +67,5 @@ export async function followMany(
 function begin(session: Session, start: Start, { subscription, page }: Entered): void {
   if (subscription.state === 'ended') return;
   session.telemetry.resumed(resumeOf(start, page));
-  subscription.begin(page, false);
+  subscription.begin(page, page.lost);
 }
