@@ -1,4 +1,5 @@
 import type { Producer } from '../protocol/commands.js';
+import { JSON_TYPE } from '../protocol/media.js';
 import { Refused } from '../protocol/refused.js';
 import type { Creation } from './creation.js';
 import { isSameFork } from './memory-fork.js';
@@ -37,9 +38,9 @@ export function checkOrder({ lastOrder }: MemoryLog, order: string): void {
 /** Throws `conflict` where what is there is not what is asked for. */
 export function checkSame(log: MemoryLog, { contentType, lifetime, closed = false, fork }: Creation): void {
   const { inherited, lifetime: own } = log.config;
-  const isForkOf = fork === undefined || (inherited !== undefined && isSameFork(inherited, fork));
-  const isOfType = contentType === undefined ? fork !== undefined : log.isOfType(contentType);
-  const asked = lifetime ?? (fork === undefined ? {} : own);
+  const isForkOf = fork === undefined ? inherited === undefined : isSameFork(inherited, fork);
+  const isOfType = log.isOfType(contentType ?? (fork === undefined ? JSON_TYPE : log.config.contentType));
+  const asked = lifetime ?? inherited?.lifetime ?? {};
   const livesAsLong = asked.ttlSeconds === own.ttlSeconds && asked.expiresAt === own.expiresAt;
   if (isForkOf && isOfType && livesAsLong && log.closed === closed) return;
   throw new Refused('conflict', 'the channel exists, and is not what is asked for');

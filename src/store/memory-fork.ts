@@ -1,9 +1,9 @@
 import { isJsonType } from '../protocol/media.js';
-import type { Start } from '../protocol/offset.js';
+import type { Position, Start } from '../protocol/offset.js';
 import { formatOffset } from '../protocol/offset.js';
 import { Refused } from '../protocol/refused.js';
 import { BEGINNING, NOW } from '../protocol/version.js';
-import type { Fork } from './creation.js';
+import type { Fork, Lifetime } from './creation.js';
 import type { Stretch } from './epochs.js';
 import type { MemoryLog } from './memory-log.js';
 import type { NewMessage, StoredMessage } from './store.js';
@@ -11,6 +11,8 @@ import type { NewMessage, StoredMessage } from './store.js';
 /** What a fork begins with. */
 export interface Inheritance {
   readonly source: string;
+  /** That of the source: what it has where no other was asked for. */
+  readonly lifetime: Lifetime;
   /** What was asked for, by all its names: asked for again it is the same fork. */
   readonly asked: { readonly places: ReadonlySet<string>; readonly skip: number };
   /** Before the oldest message. */
@@ -23,13 +25,18 @@ export interface Inheritance {
 }
 
 /** What a fork takes over from its source. Throws `bad_offset` for a place that the source doesn't have, and `gone`. */
-export function inherit(source: MemoryLog, { source: name, start = NOW, skip = 0 }: Fork): Inheritance {
-  const anchorSeq = seqIn(source, start);
-  const { startSeq, messages } = source.kept;
+export function inherit(
+  source: MemoryLog,
+  { source: name, start = NOW, skip = 0 }: Fork,
+  now: number,
+): Inheritance {
+  const { startSeq, messages } = source.kept(now);
+  const anchorSeq = start === BEGINNING ? startSeq : seqIn(source, start);
   if (anchorSeq < startSeq) throw new Refused('gone', 'what stood at that offset is no longer kept');
   const { seq, part } = skipFrom(anchorSeq, messages.slice(anchorSeq - startSeq), skip, unitOf(source));
   return {
     source: name,
+    lifetime: source.config.lifetime,
     asked: { places: new Set([placeText(start), source.offsetAt(anchorSeq)]), skip },
     startSeq,
     messages: messages.slice(0, seq - startSeq),
@@ -39,7 +46,9 @@ export function inherit(source: MemoryLog, { source: name, start = NOW, skip = 0
 }
 
 /** True where the same fork is asked for. */
-export function isSameFork({ source, asked }: Inheritance, fork: Fork): boolean {
+export function isSameFork(inherited: Inheritance | undefined, fork: Fork): boolean {
+  if (inherited === undefined) return false;
+  const { source, asked } = inherited;
   const place = placeText(fork.start ?? NOW);
   return source === fork.source && asked.places.has(place) && asked.skip === (fork.skip ?? 0);
 }
@@ -48,9 +57,8 @@ function placeText(start: Start): string {
   return typeof start === 'string' ? start : formatOffset(start.epoch, start.seq);
 }
 
-function seqIn(source: MemoryLog, start: Start): number {
+function seqIn(source: MemoryLog, start: Position | typeof NOW): number {
   if (start === NOW) return source.tail.seq;
-  if (start === BEGINNING) return source.kept.startSeq;
   if (!source.epochs.has(start, source.tail.seq))
     throw new Refused('bad_offset', 'that offset is none of the source');
   return start.seq;

@@ -79,7 +79,8 @@ export class MemoryLog {
   }
 
   /** What there is, and the position before it. */
-  get kept(): { readonly startSeq: number; readonly messages: readonly StoredMessage[] } {
+  kept(now: number): { readonly startSeq: number; readonly messages: readonly StoredMessage[] } {
+    this.trim(now);
     return { startSeq: this.#startSeq, messages: this.#messages.slice(this.#head) };
   }
 
@@ -176,7 +177,7 @@ export class MemoryLog {
 
   #inherit({ messages, startSeq, part }: Inheritance, now: number): void {
     const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0);
-    const needed = bytes + messages.length * OVERHEAD_BYTES;
+    const needed = bytes + messages.length * OVERHEAD_BYTES + (part ? sizeOf(part) + OVERHEAD_BYTES : 0);
     if (this.#budget.usedBytes + needed > this.#budget.maxBytes) throw full();
     this.#messages = [...messages];
     this.#tailSeq = startSeq + messages.length;

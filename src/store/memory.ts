@@ -87,9 +87,7 @@ export class MemoryStore implements Store {
   }
 
   async create(channel: string, creation: Creation = {}): Promise<Created> {
-    if (this.#logs.get(channel)?.gone === true)
-      throw new Refused('conflict', 'the channel was deleted, and has forks that are kept');
-    const found = this.#find(channel);
+    const found = this.#standing(channel);
     if (found !== undefined && !this.#blank.has(channel)) {
       checkSame(found, creation);
       found.stays = true;
@@ -100,8 +98,7 @@ export class MemoryStore implements Store {
     if (found !== undefined && creation.fork !== undefined) this.#remove(channel, found); // its offsets are others
     this.#enter(channel, log);
     log.stays = true;
-    this.#tell(channel, log, stored);
-    if (creation.closed === true) this.#end(channel, log);
+    this.#publish(channel, log, stored, creation.closed === true);
     return created(log, true);
   }
 
@@ -121,11 +118,9 @@ export class MemoryStore implements Store {
     if (producer !== undefined) log.producers.expect(producer, now);
     if (order !== undefined) checkOrder(log, order);
     const stored = log.append(messages, now);
-    if (messages.length > 0) this.#blank.delete(channel);
     log.lastOrder = order ?? log.lastOrder;
     if (producer !== undefined) log.producers.accept(producer, log.tail.seq, now);
-    this.#tell(channel, log, stored);
-    if (closes) this.#end(channel, log);
+    this.#publish(channel, log, stored, closes);
     return appended(log, log.offsetAt(log.tail.seq), false, producer);
   }
 
@@ -144,7 +139,10 @@ export class MemoryStore implements Store {
 
   async close(channel: string): Promise<Tail> {
     const log = this.#log(channel);
-    this.#end(channel, log);
+    if (!log.closed) {
+      log.usedAt = this.#now();
+      this.#publish(channel, log, [], true);
+    }
     return log.tail;
   }
 
@@ -157,6 +155,7 @@ export class MemoryStore implements Store {
   }
 
   async watch(channel: string, watcher: Watcher): Promise<() => void> {
+    this.#settled(channel); // what is over isn't kept by one who comes later
     const watchers = this.#watchers.get(channel) ?? new Set();
     this.#watchers.set(channel, watchers.add(watcher));
     return () => {
@@ -209,10 +208,22 @@ export class MemoryStore implements Store {
 
   /** The log of a channel that has at least an identity. Throws `gone`. */
   #find(channel: string): MemoryLog | undefined {
+    const found = this.#settled(channel);
+    if (found?.gone === true) throw new Refused('gone', 'the channel was deleted');
+    return found;
+  }
+
+  /** The same, to make it or a fork of it. Throws `conflict` where it was deleted and the name is still taken. */
+  #standing(channel: string): MemoryLog | undefined {
+    const found = this.#settled(channel);
+    if (found?.gone === true) throw new Refused('conflict', 'the channel was deleted, and has forks');
+    return found;
+  }
+
+  /** What is there of that name, gone or not. One whose time is over is deleted here. */
+  #settled(channel: string): MemoryLog | undefined {
     const found = this.#logs.get(channel);
-    if (found === undefined) return undefined;
-    if (!found.gone && this.#isOver(channel, found)) this.#remove(channel, found);
-    if (found.gone) throw new Refused('gone', 'the channel was deleted');
+    if (found !== undefined && this.#isOver(channel, found)) this.#remove(channel, found);
     return this.#logs.get(channel);
   }
 
@@ -223,7 +234,7 @@ export class MemoryStore implements Store {
     const config = {
       contentType: creation.contentType ?? source?.config.contentType ?? JSON_TYPE,
       lifetime: creation.lifetime ?? source?.config.lifetime ?? {},
-      inherited: source && fork && inherit(source, fork),
+      inherited: source && fork && inherit(source, fork, this.#now()),
     };
     if (source?.isOfType(config.contentType) === false)
       throw new Refused('conflict', 'the source is of another type');
@@ -242,7 +253,7 @@ export class MemoryStore implements Store {
   }
 
   #source({ source }: Fork): MemoryLog {
-    if (this.#logs.get(source)?.gone === true) throw new Refused('conflict', 'the source was deleted');
+    this.#standing(source);
     return this.#existing(source);
   }
 
@@ -257,18 +268,13 @@ export class MemoryStore implements Store {
     if (source !== undefined) source.forks++;
   }
 
-  #tell(channel: string, log: MemoryLog, messages: readonly StoredMessage[]): void {
-    if (messages.length === 0) return;
-    const watchers = this.#watching(channel);
-    for (const message of messages) for (const watcher of watchers) watcher.appended(message, log.epochs.own);
-  }
-
-  #end(channel: string, log: MemoryLog): void {
-    if (log.closed) return;
-    log.closed = true;
-    log.usedAt = this.#now();
-    this.#blank.delete(channel);
-    for (const watcher of this.#watching(channel)) watcher.closed(log.tail);
+  /** Tells of what was stored, and of the end where this is it: when the first of it is heard, all of it is so. */
+  #publish(channel: string, log: MemoryLog, stored: readonly StoredMessage[], closes: boolean): void {
+    if (closes) log.closed = true;
+    if (closes || stored.length > 0) this.#blank.delete(channel);
+    for (const message of stored)
+      for (const watcher of this.#watching(channel)) watcher.appended(message, log.epochs.own);
+    if (closes) for (const watcher of this.#watching(channel)) watcher.closed(log.tail);
   }
 
   /** Deletes it: what its forks have is theirs, but its name stays taken for as long as there are any. */
@@ -289,7 +295,8 @@ export class MemoryStore implements Store {
   }
 
   *#names(): Iterable<string> {
-    for (const [name, log] of this.#logs) if (!this.#blank.has(name) && !log.gone) yield name;
+    for (const [name, log] of this.#logs)
+      if (!this.#blank.has(name) && !log.gone && !this.#isOver(name, log)) yield name;
   }
 
   #isOver(channel: string, log: MemoryLog): boolean {
@@ -330,7 +337,7 @@ export class MemoryStore implements Store {
   }
 
   #isForgotten(channel: string, log: MemoryLog, now: number): boolean {
-    const isHeld = log.stays || log.closed || log.gone || this.#watchers.has(channel);
+    const isHeld = log.stays || log.closed || log.forks > 0 || this.#watchers.has(channel);
     return log.isEmpty && !isHeld && now - log.usedAt > this.#identityMs;
   }
 }

@@ -157,7 +157,7 @@ export class Rig {
   /** Publishes each, in order, as nobody's session. */
   async append(channel: string, ...data: readonly unknown[]): Promise<string[]> {
     const appended = data.map((each) =>
-      this.store.append(channel, { from: 'someone', data: JSON.stringify(each) }),
+      this.store.append(channel, [{ from: 'someone', data: JSON.stringify(each) }]),
     );
     return (await Promise.all(appended)).map(({ offset }) => offset);
   }

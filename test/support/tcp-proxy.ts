@@ -69,7 +69,10 @@ class Pair {
     this.#sides = [client, server];
     this.#join(client, server);
     this.#join(server, client);
-    this.closed = Promise.race([once(client, 'close'), once(server, 'close')]).then(() => {});
+    // not by `once`: an error, which comes before a close, would reject it
+    this.closed = new Promise((resolve) => {
+      for (const side of this.#sides) side.on('close', () => resolve());
+    });
   }
 
   reset(): void {

@@ -24,7 +24,7 @@ export async function subscribe(
   session.telemetry.resumed(resume);
   const members = command.presence ? context.presence.list(channel) : {};
   reply(session, { type: 'subscribed', id, channel, offset: subscription.offset, resume, ...members });
-  subscription.begin(page);
+  subscription.begin(page, true);
 }
 
 /**

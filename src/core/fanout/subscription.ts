@@ -80,9 +80,13 @@ export class Subscription {
     return this.feed.channel;
   }
 
-  /** Goes on from the page that the position came from. */
-  begin(page: Page): void {
+  /**
+   * Goes on from the page that the position came from. `knowsLoss` is false where the reader wasn't told yet that the
+   * page doesn't begin where it asked for.
+   */
+  begin(page: Page, knowsLoss: boolean): void {
     this.feed.add(this);
+    if (!knowsLoss && page.lost !== undefined && !this.#jump(this.epoch, this.seq, page.lost)) return;
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }

@@ -11,7 +11,7 @@ export async function beginPlain(context: CommandContext, session: Session, chan
   session.welcome();
   try {
     const entered = await enter(context, session, channel, parseOffset(NOW), false);
-    entered?.subscription.begin(entered.page);
+    entered?.subscription.begin(entered.page, true);
   } catch (error) {
     failPlain(session, error);
   }

@@ -1,5 +1,4 @@
 import type { Start } from '../../protocol/offset.js';
-import type { Gap } from '../../protocol/pushes.js';
 import { Refused } from '../../protocol/refused.js';
 import { NOW } from '../../protocol/version.js';
 import type { ChannelStat } from '../../store/store.js';
@@ -31,11 +30,8 @@ export async function followOne(
   if (stat === undefined) throw new Refused('not_found', 'there is no such channel');
   onFound(stat);
   const entered = await join(context, session, channel, start, false);
-  if (entered === undefined) return undefined;
-  if (entered.page.lost !== undefined)
-    throw new Refused('gone', 'what followed that offset is no longer kept');
-  begin(session, start, entered);
-  return entered.subscription;
+  if (entered !== undefined) begin(session, start, entered);
+  return entered?.subscription;
 }
 
 /**
@@ -71,12 +67,5 @@ export async function followMany(
 function begin(session: Session, start: Start, { subscription, page }: Entered): void {
   if (subscription.state === 'ended') return;
   session.telemetry.resumed(resumeOf(start, page));
-  if (page.lost !== undefined) tellGap(session, subscription, page.lost);
-  subscription.begin(page);
-}
-
-/** There is no reply that could say that the position is lost. */
-function tellGap(session: Session, { channel, offset }: Subscription, reason: Gap['reason']): void {
-  session.telemetry.gap(reason);
-  session.push({ type: 'gap', channel, offset, reason });
+  subscription.begin(page, false);
 }
