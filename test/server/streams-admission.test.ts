@@ -290,6 +290,9 @@ t.test('a server that ends / refuses with 503 and tells who waits when to come b
   const told = await Promise.all(waits.map((raw) => raw.response(20_000)));
   for (const response of told) isProblem(t, response, { status: 503, code: 'draining' });
   const seconds = told.map((response) => Number(response.headers['retry-after']));
-  t.ok(new Set(seconds).size > 1, `they come back one after the other: ${seconds}`);
+  t.ok(
+    seconds.every((each) => each < 5),
+    `as the plan of the drain says, not as for anybody: ${seconds}`,
+  );
   await drained;
 });
