@@ -1,9 +1,10 @@
 import type { Server } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyServerOptions } from 'fastify';
 import fastify from 'fastify';
 import { borrowRequests } from './http/borrowed.js';
-import { problem } from './http/problem.js';
+import { problem, problemFrom } from './http/problem.js';
+import { refuseBytes, refuseUrl } from './http/unreadable.js';
 import type { EarshotOptions } from './options/options.js';
 import { earshot } from './plugin.js';
 import { loggedRequest, withoutBytes } from './report/requests.js';
@@ -26,6 +27,13 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const TIMEOUTS_CHECKED_MS = 1000;
 
+/** What Fastify would refuse by itself is refused as everything else is. */
+const WORDS_OF_OURS = {
+  frameworkErrors: refuseUrl,
+  clientErrorHandler: refuseBytes,
+  return503OnClosing: false, // admission says so, and when to come back
+};
+
 /** The plugin on an application of our own: what `earshot serve` runs. It is ready to listen. */
 export async function createApp(
   options: EarshotOptions,
@@ -37,6 +45,11 @@ export async function createApp(
   app.addHook('onClose', async () => void app.server.off('clientError', withoutBytes));
   app.setNotFoundHandler((_request, reply) => {
     const { status, headers, body } = problem('not_found', 'there is nothing at this path');
+    return reply.code(status).headers(headers).send(body);
+  });
+  app.setErrorHandler<FastifyError>((error, _request, reply) => {
+    const { status, headers, body } = problemFrom(error);
+    if (status >= 500) app.log.error(error);
     return reply.code(status).headers(headers).send(body);
   });
   await app.register(earshot, { pages: server === undefined, ...options, decorateAs: 'earshot' });
@@ -53,6 +66,7 @@ function withoutSecrets(logger: Logger): Logger {
 
 function ownServer(logger: Logger): FastifyInstance {
   return fastify({
+    ...WORDS_OF_OURS,
     logger,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUTS_CHECKED_MS },
@@ -66,6 +80,7 @@ function onServer(
 ): FastifyInstance {
   let giveBack = () => {};
   const app = fastify({
+    ...WORDS_OF_OURS,
     logger,
     serverFactory: (handler) => {
       giveBack = borrowRequests(server, { prefix, path, hasAdmin: admin !== undefined }, handler);

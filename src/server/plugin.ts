@@ -1,11 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
 import { adminRoutes } from './admin/routes.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
-import { problem, problemOf } from './http/problem.js';
+import { problemFrom } from './http/problem.js';
 import type { EarshotOptions } from './options/options.js';
 import { loggedRequest } from './report/requests.js';
 import { commandsRoute } from './routes/commands.js';
@@ -81,14 +80,11 @@ function answer(
     metrics.refused(error.code);
     journal.refused(`request: ${error.code}`, { address: admission.addressOf(raw) });
   } else if (status >= 500) journal.error(error, {});
-  reply.code(status).headers(headers).send(body);
-}
-
-function problemFrom(error: FastifyError | Refused) {
-  if (error instanceof Refused) return problemOf(error);
-  const { statusCode: status = 500 } = error;
-  if (status >= 500) return problem('internal', 'the server failed');
-  return problem(codeOfStatus(status) ?? 'bad_envelope', error.message, {}, status);
+  const known = reply.getHeader('retry-after'); // who refuses may know better when to come back
+  reply
+    .code(status)
+    .headers({ ...headers, ...(known !== undefined && { 'retry-after': known }) })
+    .send(body);
 }
 
 /**

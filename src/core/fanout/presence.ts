@@ -5,6 +5,8 @@ import { MAX_MEMBERS_LISTED } from '../limits.js';
 import type { Subscription } from './subscription.js';
 
 const MAX_TOLD_OF_DRAIN = 200;
+/** Clients of requests that may be away at once, one for each channel; of more, who is away longest has left. */
+const MAX_LEASED = 10_000;
 
 /** Somebody who is there: by a subscription, by several of one client, or for a while after the last of them. */
 interface Entry {
@@ -55,6 +57,7 @@ export class Presence {
     else {
       entry.leaseUntil = this.#uptimeMs() + leaseMs;
       this.#leased.set(entry, channel);
+      this.#makeRoom();
     }
   }
 
@@ -65,6 +68,15 @@ export class Presence {
       const room = this.#rooms.get(channel);
       if (room !== undefined && entry.leaseUntil <= now) this.#remove(room, channel, entry, 'timeout');
     }
+  }
+
+  #makeRoom(): void {
+    const [oldest] = this.#leased;
+    if (this.#leased.size <= MAX_LEASED || oldest === undefined) return;
+    const [entry, channel] = oldest;
+    const room = this.#rooms.get(channel);
+    if (room === undefined) throw new Error('somebody is away from a room that is not there');
+    this.#remove(room, channel, entry, 'timeout');
   }
 
   list(channel: string): { members: Member[]; count: number } {

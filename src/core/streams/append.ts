@@ -40,7 +40,8 @@ export async function append(
   const messages = await admitBody(context, asker, request);
   if (messages.length === 0 && !closes) throw new Refused('bad_request', 'there is nothing to append');
   const creates = context.policy.rule(channel).create === 'publish' && body.length > 0;
-  if (creates) await context.store.create(channel, { contentType });
+  if (creates && (await context.store.stat(channel)) === undefined)
+    await context.store.create(channel, { contentType });
   return context.store.append(channel, messages, { contentType, producer, order, closes, creates: false });
 }
 
@@ -60,6 +61,7 @@ export async function admitBody(
   takeRoom(context, asker, body.length, items.length);
   const messages: NewMessage[] = [];
   for (const { data, given } of items) {
+    asker.telemetry.messagesIn('http');
     messages.push(await admitMessage(context, asker, { channel, data, given, producer }));
   }
   return messages;

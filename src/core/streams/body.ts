@@ -24,7 +24,7 @@ function jsonItems(body: Uint8Array, { maxFrameBytes, maxDataDepth }: Limits): I
   const text = textOf(body);
   if (outlineJson(text).depth > maxDataDepth + 1)
     throw new Refused('bad_data', `the data nests deeper than ${maxDataDepth} levels`);
-  const texts = splitJsonArray(text) ?? [text.trim()];
+  const texts = splitJsonArray(text, MAX_BATCH_MESSAGES) ?? [text.trim()];
   if (texts.length > MAX_BATCH_MESSAGES)
     throw new Refused('too_large', `a body has at most ${MAX_BATCH_MESSAGES} messages`);
   return texts.map((each) => {

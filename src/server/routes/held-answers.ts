@@ -1,5 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { eventText } from '../../transport/http/event.js';
+import { whenCut } from '../http/cut.js';
 
 /** How many there may be at once. */
 const MAX_HELD = 100;
@@ -20,14 +21,16 @@ export class HeldAnswers {
   }
 
   /** Sends `first` now, and after `silentMs` the last event and the end. */
-  hold(response: ServerResponse, first: string, silentMs: number): void {
+  hold(request: IncomingMessage, response: ServerResponse, first: string, silentMs: number): void {
     if (response.destroyed) return; // the peer has left meanwhile
     const finish = () => void response.end(eventText({ event: 'end', data: '{}' }));
     const timer = setTimeout(finish, silentMs);
-    response.once('close', () => {
+    const gone = () => {
       clearTimeout(timer);
       this.#last.delete(response);
-    });
+    };
+    response.once('close', gone);
+    whenCut(request, response, gone);
     response.on('error', () => {}); // the peer is gone: 'close' follows
     this.#last.set(response, finish);
     response.write(first);

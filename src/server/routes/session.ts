@@ -40,7 +40,7 @@ function stream(
   const silentMs = silentMsOf(request);
   if (held.full) throw new Refused('too_many', 'there are too many of these streams');
   sendHead(reply, {});
-  held.hold(reply.raw, eventText({ event: 'session', data: JSON.stringify(answer) }), silentMs);
+  held.hold(request.raw, reply.raw, eventText({ event: 'session', data: JSON.stringify(answer) }), silentMs);
   return reply;
 }
 

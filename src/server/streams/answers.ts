@@ -30,7 +30,9 @@ export function cachingOf(isPublic: boolean): string {
 
 /** True where whoever asks would get the same: what caches hold is asked for by nobody in particular. */
 export function isPublic({ node, options }: Earshot, channel: string, action: Action): boolean {
-  return options.hooks.authorize === undefined && node.policy.rule(channel).anonymous.has(action);
+  const { anonymous, hooks, verifyClient } = options;
+  const isAsked = hooks.authorize ?? hooks.onConnect ?? verifyClient;
+  return anonymous && isAsked === undefined && node.policy.rule(channel).anonymous.has(action);
 }
 
 /** Names a page: what begins and ends at these offsets, closed or not, is always the same. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Asker } from '../../core/commands/context.js';
 import type { EarshotNode } from '../../core/node.js';
@@ -23,11 +24,18 @@ export function admitAll(
     const identity = await admission.admit(request.raw, new Set());
     admitted.set(request, asker(node, identity, admission.addressOf(request.raw)));
   });
+  scope.addHook('onSend', async (_request, reply) => cutStalled(reply.raw, options.stallTimeoutMs));
   return (request) => {
     const found = admitted.get(request);
     if (found === undefined) throw new Error('a request was let in that nobody was admitted on');
     return found;
   };
+}
+
+/** Who doesn't take its answer is not waited for without end. */
+function cutStalled(response: ServerResponse, timeoutMs: number): void {
+  const { socket } = response; // none while others on its connection come first; injected requests have one without time
+  if (socket === null || 'setTimeout' in socket) response.setTimeout(timeoutMs);
 }
 
 function asker({ telemetry, journal }: EarshotNode, identity: Identity, address: string): Admitted {

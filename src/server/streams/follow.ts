@@ -34,6 +34,7 @@ export class ChannelFollower {
     wish: Wish,
   ): Promise<FastifyReply> {
     const { node, options } = this.#earshot;
+    const cursor = parameter(request, 'cursor');
     const poll = new LongPoll<Chunk>(reply.raw, {
       waits: true,
       sizeOf: ({ bytes }) => bytes.length,
@@ -53,17 +54,22 @@ export class ChannelFollower {
     const { stat } = found;
     if (stat === undefined) throw refusalOf(gathered.reason ?? '');
     const offset = gathered.items.at(-1)?.offset ?? subscription?.offset ?? stat.offset;
-    return this.#answer(request, reply, { stat, offset, channel: wish.channel }, gathered);
+    return this.#answer(reply, { stat, offset, channel: wish.channel, cursor }, gathered);
   }
 
   #answer(
-    request: FastifyRequest,
     reply: FastifyReply,
     {
       stat,
       offset,
       channel,
-    }: { readonly stat: ChannelStat; readonly offset: string; readonly channel: string },
+      cursor,
+    }: {
+      readonly stat: ChannelStat;
+      readonly offset: string;
+      readonly channel: string;
+      readonly cursor: string | undefined;
+    },
     { items, upToDate, reason }: Gathered<Chunk>,
   ): FastifyReply {
     const closed = reason === 'done';
@@ -72,7 +78,7 @@ export class ChannelFollower {
     reply.headers({
       'cache-control': hasNews ? cachingOf(isPublic(this.#earshot, channel, 'subscribe')) : 'no-store',
       ...standingHeaders({ offset, upToDate: upToDate || !hasNews, closed }),
-      ...(!closed && { 'stream-cursor': String(this.#cursor(parameter(request, 'cursor'))) }),
+      ...(!closed && { 'stream-cursor': String(this.#cursor(cursor)) }),
     });
     if (!hasNews) return reply.code(204).send();
     return reply.header('content-type', stat.contentType).send(bodyOf(stat.contentType, items));

@@ -6,6 +6,7 @@ import { Refused } from '../../protocol/refused.js';
 import type { EventStream } from '../../transport/http/event-stream.js';
 import type { Gathered, LongPoll } from '../../transport/http/long-poll.js';
 import type { Earshot } from '../earshot.js';
+import { whenCut } from '../http/cut.js';
 import type { Admitted } from './askers.js';
 
 /** `no-cache` for caches that know no other word, `X-Accel-Buffering` for nginx, `no-transform` for what compresses. */
@@ -18,11 +19,11 @@ export const EVENT_STREAM_HEADERS = {
 /** A share of the longest time: readers that came together don't all come back together. */
 const SHORTEST_SHARE = 0.8;
 
-/** A session that lasts as long as its response. */
+/** A session that lasts as long as its response. Throws where one more of this caller is no longer let in. */
 export function beginOn(
   { node, admission }: Earshot,
   { identity, address }: Admitted,
-  { raw }: FastifyReply,
+  { raw, request }: FastifyReply,
   carrier: Carrier,
   visit?: Visit,
 ): Session {
@@ -30,7 +31,9 @@ export function beginOn(
   const session = node.begin(identity, carrier, address, visit);
   raw.on('error', () => {}); // the peer is gone: 'close' follows
   raw.on('drain', () => session.drained());
-  raw.once('close', () => session.gone('closed'));
+  const gone = () => session.gone('closed');
+  raw.once('close', gone);
+  whenCut(request.raw, raw, gone);
   if (raw.destroyed) session.gone('closed');
   return session;
 }

@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { CreateRequest } from '../../core/streams/manage.js';
 import { CHANNEL_RULE, isChannel } from '../../protocol/channel.js';
 import type { Producer } from '../../protocol/commands.js';
@@ -66,7 +65,8 @@ export function orderOf(headers: IncomingHttpHeaders): string | undefined {
 
 /** What a PUT asks for. `base` is what the paths of streams begin with. */
 export function creationOf(
-  { headers, body }: Pick<FastifyRequest, 'headers' | 'body'>,
+  { headers }: IncomingMessage,
+  body: unknown,
   channel: string,
   base: string,
 ): CreateRequest {
@@ -76,14 +76,17 @@ export function creationOf(
     channel,
     contentType,
     lifetime: lifetimeOf(headers, fork !== undefined),
-    body: bodyOf(body),
+    body: bodyOf(headers, body),
     closed: asksToClose(headers),
     fork,
   };
 }
 
-/** The body as it came; empty where there was none. */
-export function bodyOf(body: unknown): Uint8Array {
+/** The body as it came; empty where there was none. Throws `unsupported_media` where it came compressed. */
+export function bodyOf(headers: IncomingHttpHeaders, body: unknown): Uint8Array {
+  const encoding = textOf(headers, 'content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity')
+    throw new Refused('unsupported_media', 'a body is taken as it is, without a Content-Encoding');
   return body instanceof Uint8Array ? body : new Uint8Array();
 }
 

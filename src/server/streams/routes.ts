@@ -69,8 +69,9 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
   const streams = new Streams(earshot, `${scope.prefix}${PATH}`);
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  scope.addHook('onRequest', async (_request, reply) => {
+  scope.addHook('onRequest', async (request, reply) => {
     reply.header('access-control-expose-headers', EXPOSED);
+    request.headers = { 'content-type': undefined }; // Fastify would refuse what is none also where there is no body
   });
   const options = { bodyLimit: earshot.options.limits.maxBodyBytes, exposeHeadRoute: false };
   const route =
@@ -103,7 +104,11 @@ class Streams {
 
   async create(request: StreamRequest, reply: FastifyReply, admitted: Admitted): Promise<FastifyReply> {
     const channel = channelOf(request.params['*']);
-    const made = await create(this.#earshot.node, admitted, creationOf(request, channel, this.#base));
+    const made = await create(
+      this.#earshot.node,
+      admitted,
+      creationOf(request.raw, request.body, channel, this.#base),
+    );
     reply.headers({
       'content-type': made.contentType,
       'stream-next-offset': made.offset,
@@ -114,8 +119,8 @@ class Streams {
   }
 
   async append(request: StreamRequest, reply: FastifyReply, admitted: Admitted): Promise<FastifyReply> {
-    const { headers } = request;
-    const body = bodyOf(request.body);
+    const { headers } = request.raw;
+    const body = bodyOf(headers, request.body);
     const producer = producerOf(headers);
     const appended = await append(this.#earshot.node, admitted, {
       channel: channelOf(request.params['*']),
@@ -150,8 +155,8 @@ class Streams {
   async read(request: StreamRequest, reply: FastifyReply, admitted: Admitted): Promise<FastifyReply> {
     const channel = channelOf(request.params['*']);
     const live = parameter(request, 'live');
-    const asked = request.headers['last-event-id'] ?? parameter(request, 'offset');
-    if (typeof asked === 'object') throw new Refused('bad_request', 'Last-Event-ID is given more than once');
+    const resumed = live === 'sse' ? lastEventIdOf(request) : undefined;
+    const asked = resumed ?? parameter(request, 'offset');
     if (live === undefined) return this.#catchUp(request, reply, admitted, channel, asked ?? BEGINNING);
     if (asked === undefined) throw new Refused('bad_offset', 'a live mode needs an offset');
     const wish = { channel, start: parseOffset(asked) };
@@ -191,4 +196,11 @@ class Streams {
     const readable = isPublic(this.#earshot, channel, 'history');
     return upToDate ? `${readable ? 'public' : 'private'}, no-cache` : cachingOf(readable);
   }
+}
+
+/** Where an EventSource goes on. Elsewhere the header is nothing: what caches keep of an answer is known by its URL. */
+function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
+  const id = headers['last-event-id'];
+  if (typeof id === 'object') throw new Refused('bad_request', 'Last-Event-ID is given more than once');
+  return id;
 }

@@ -33,7 +33,7 @@ export abstract class EventStream<Printed> extends ResponseCarrier<Printed> {
   }
 
   get sentBytes(): number {
-    return this.#writtenBytes - this.queuedBytes;
+    return Math.max(0, this.#writtenBytes - this.queuedBytes); // the head is queued too, and not counted
   }
 
   timeUp(): void {

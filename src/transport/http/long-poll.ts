@@ -51,7 +51,7 @@ export class LongPoll<Printed> extends ResponseCarrier<Printed> {
 
   /** Whatever it is, it leaves with the answer. */
   get sentBytes(): number {
-    return this.#isAnswered ? this.#bytes - this.response.writableLength : 0;
+    return this.#isAnswered ? Math.max(0, this.#bytes - this.response.writableLength) : 0; // the head is queued too
   }
 
   write(printed: Printed): void {
