@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { isGone } from '../http/response.js';
 
 /** How many there may be at once. */
 const MAX_HELD = 100;
@@ -20,7 +21,7 @@ export class HeldAnswers {
 
   /** Sends `first` now, and after `silentMs` the last event and the end. */
   hold(response: ServerResponse, first: string, silentMs: number): void {
-    if (response.destroyed) return; // the peer has left meanwhile
+    if (isGone(response)) return; // the peer has left meanwhile
     const finish = () => void response.end(eventText('end', {}));
     const timer = setTimeout(finish, silentMs);
     response.once('close', () => {
