@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+} from 'node:http2';
+import { connect } from 'node:http2';
+import { request as requestHttps } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
+import { noteRequest } from './secrets.js';
+import type { Teardown } from './spawn.js';
+
+export type HttpVersion = 'HTTP/2' | 'HTTP/1.1';
+
+export interface Ask {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One HTTP/2 connection. */
+export interface Http2Client {
+  readonly session: ClientHttp2Session;
+  /** Asks, and waits for the end of the answer. */
+  ask(path: string, ask?: Ask): Promise<Answer>;
+  /** Begins a request whose body, if it has one, is still to be written. */
+  begin(path: string, ask?: Ask & { readonly hasBody?: boolean }): ClientHttp2Stream;
+}
+
+/** Connects over TLS to an address of ours. The connection ends with the test. */
+export async function http2Client(t: Teardown, url: string, ca: Buffer): Promise<Http2Client> {
+  const session = connect(url, { ca });
+  t.teardown(() => session.destroy());
+  session.on('error', () => {}); // told by the requests that fail
+  await once(session, 'connect');
+  const begin: Http2Client['begin'] = (path, { method = 'GET', headers = {}, hasBody = false } = {}) => {
+    noteRequest(headers, [], path);
+    const all: OutgoingHttpHeaders = { ':method': method, ':path': path, ...headers };
+    return session.request(all, { endStream: !hasBody });
+  };
+  const ask: Http2Client['ask'] = async (path, asked = {}) => {
+    const stream = begin(path, { ...asked, hasBody: asked.body !== undefined });
+    if (asked.body !== undefined) stream.end(asked.body);
+    const [headers]: [IncomingHttpHeaders & { readonly ':status'?: number }] = (await once(
+      stream,
+      'response',
+    )) as [IncomingHttpHeaders];
+    return { status: headers[':status'] ?? 0, headers, body: await textOf(stream) };
+  };
+  return { session, ask, begin };
+}
+
+/** Asks over TLS on a connection of its own, with HTTP/1.1. */
+export async function askHttps(url: string, ca: Buffer, path: string, ask: Ask = {}): Promise<Answer> {
+  const { method = 'GET', headers = {}, body } = ask;
+  noteRequest(headers, [], path);
+  const request = requestHttps(url + path, { method, headers, ca, agent: false });
+  request.end(body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage]; // as node:http documents it
+  return { status: response.statusCode ?? 0, headers: response.headers, body: await textOf(response) };
+}
+
+/** A way to ask that is the same for both. */
+export async function askerOver(
+  t: Teardown,
+  version: HttpVersion,
+  url: string,
+  ca: Buffer,
+): Promise<Http2Client['ask']> {
+  if (version === 'HTTP/2') return (await http2Client(t, url, ca)).ask;
+  return (path, ask) => askHttps(url, ca, path, ask);
+}
+
+/** A TLS connection on which bytes are sent as they are. It ends with the test. */
+export async function rawTls(t: Teardown, port: number, ca: Buffer, protocol: string): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: '127.0.0.1', ca, ALPNProtocols: [protocol] });
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {}); // told by 'close'
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** What a client of HTTP/2 begins with, and no settings of its own. */
+export const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frameOf(4, 0, 0)]);
+export const FRAMES = { data: 0, headers: 1, reset: 3, ping: 6 } as const;
+export const END_STREAM = 1;
+export const END_HEADERS = 4;
+
+/** One frame (RFC 9113 §4.1). */
+export function frameOf(
+  type: number,
+  flags: number,
+  streamId: number,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A block of fields, each as it is (RFC 7541 §6.2.2): names and values of less than 127 bytes. */
+export function fieldsOf(fields: Readonly<Record<string, string>>): Buffer {
+  const literal = (text: string) => [Buffer.from([text.length]), Buffer.from(text)];
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [
+      Buffer.from([0]),
+      ...literal(name),
+      ...literal(value),
+    ]),
+  );
+}
