@@ -23,10 +23,12 @@ import {
   END_STREAM,
   FRAMES,
   fieldsOf,
+  frameFrom,
   frameOf,
   http2Client,
   PREFACE,
   rawTls,
+  readUntil,
 } from '../support/http2.js';
 import { keptLog } from '../support/log.js';
 import { peer } from '../support/peer.js';
@@ -86,8 +88,7 @@ for (const version of ['HTTP/2', 'HTTP/1.1'] as const satisfies readonly HttpVer
     }
     const raw = await rawTls(t, on.port, CA, 'http/1.1');
     raw.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n`);
-    let came = '';
-    while (!came.includes('event: session')) came += String((await once(raw, 'data'))[0]);
+    await readUntil(raw, (bytes) => bytes.includes('event: session\n') || undefined);
     t.equal(on.app.earshot.heldAnswers.count, 1);
     raw.destroy();
     await eventually('the end of it', () => on.app.earshot.heldAnswers.count === 0);
@@ -137,7 +138,7 @@ t.test('WebSocket / over HTTP/2 → not on offer, refused where asked for all th
   t.match(await once(tunnel, 'response'), [{ ':status': 405 }]);
   const extended = await rawHttp2(t, on.port);
   extended.write(headersOf({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/ws' }));
-  await once(extended.resume(), 'close');
+  t.match(await frameFrom(extended, FRAMES.reset), { streamId: 1 });
   t.equal((await ask('/livez')).status, 200);
 });
 
@@ -148,9 +149,9 @@ async function rawHttp2(t: Test, port: number) {
   return raw;
 }
 
-function headersOf(fields: Readonly<Record<string, string>>, flags = END_HEADERS): Buffer {
+function headersOf(fields: Readonly<Record<string, string>>, flags = END_HEADERS, streamId = 1): Buffer {
   const usual = { ':method': 'GET', ':scheme': 'https', ':authority': 'localhost', ':path': '/' };
-  return frameOf(FRAMES.headers, flags, 1, fieldsOf({ ...usual, ...fields }));
+  return frameOf(FRAMES.headers, flags, streamId, fieldsOf({ ...usual, ...fields }));
 }
 
 t.test('curl / with --http2 and with --http1.1 → both on the one port', async (t) => {
@@ -384,6 +385,30 @@ t.test('bounds / an answer over HTTP/2 that nobody takes → ended; one that is 
   await once(untaken, 'close');
   t.equal(untaken.rstCode, 8, 'cancelled');
   t.notOk(open.destroyed);
+});
+
+t.test('bounds / more requests at a time than are allowed → the next is refused', async (t) => {
+  const { port } = await boundedServer(t, {});
+  const raw = await rawHttp2(t, port);
+  for (let nth = 0; nth < 129; nth++) raw.write(headersOf({ ':method': 'POST' }, END_HEADERS, 2 * nth + 1));
+  const { streamId, payload } = await frameFrom(raw, FRAMES.reset);
+  t.strictSame([streamId, payload.readUInt32BE()], [257, REFUSED_STREAM]);
+});
+
+const REFUSED_STREAM = 7;
+
+t.test('bounds / a flood of requests that are taken back at once → the connection is ended', async (t) => {
+  const { port } = await boundedServer(t, { idleTimeoutMs: 50 }); // Node 20 says goodbye, and leaves it open
+  const raw = await rawHttp2(t, port);
+  const cancel = Buffer.from([0, 0, 0, 8]);
+  const flood = Array.from({ length: 1200 }, (_, nth) => [
+    headersOf({}, END_HEADERS + END_STREAM, 2 * nth + 1),
+    frameOf(FRAMES.reset, 0, 2 * nth + 1, cancel),
+  ]);
+  raw.write(Buffer.concat(flood.flat()));
+  const closed = once(raw, 'close');
+  await frameFrom(raw, FRAMES.goAway);
+  await closed;
 });
 
 /** What keeps a server from closing where nobody ends it. */

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type {
   ClientHttp2Session,
@@ -26,6 +26,9 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
+
+const WAIT_MS = 10_000;
+const HEAD_BYTES = 9;
 
 /** One HTTP/2 connection. */
 export interface Http2Client {
@@ -97,7 +100,7 @@ async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
 
 /** What a client of HTTP/2 begins with, and no settings of its own. */
 export const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frameOf(4, 0, 0)]);
-export const FRAMES = { data: 0, headers: 1, reset: 3, ping: 6 } as const;
+export const FRAMES = { data: 0, headers: 1, reset: 3, ping: 6, goAway: 7 } as const;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
@@ -108,7 +111,7 @@ export function frameOf(
   streamId: number,
   payload: Uint8Array = Buffer.alloc(0),
 ): Buffer {
-  const head = Buffer.alloc(9);
+  const head = Buffer.alloc(HEAD_BYTES);
   head.writeUIntBE(payload.length, 0, 3);
   head.writeUInt8(type, 3);
   head.writeUInt8(flags, 4);
@@ -126,4 +129,35 @@ export function fieldsOf(fields: Readonly<Record<string, string>>): Buffer {
       ...literal(value),
     ]),
   );
+}
+
+/** Waits for a frame of this type, and gives its stream and what is in it. What came before it is passed over. */
+export async function frameFrom(raw: TLSSocket, type: number) {
+  return readUntil(raw, (bytes) => {
+    for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
+      const end = at + HEAD_BYTES + bytes.readUIntBE(at, 3);
+      if (end <= bytes.length && bytes.readUInt8(at + 3) === type)
+        return { streamId: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + HEAD_BYTES, end) };
+      at = end;
+    }
+    return undefined;
+  });
+}
+
+/** Waits until `find` gives something for what comes from now on. */
+export async function readUntil<Found>(
+  raw: TLSSocket,
+  find: (bytes: Buffer) => Found | undefined,
+): Promise<Found> {
+  let bytes = Buffer.alloc(0);
+  const chunks: AsyncIterable<Buffer[]> = on(raw, 'data', {
+    close: ['close'],
+    signal: AbortSignal.timeout(WAIT_MS),
+  });
+  for await (const came of chunks) {
+    bytes = Buffer.concat([bytes, ...came]);
+    const found = find(bytes);
+    if (found !== undefined) return found;
+  }
+  throw new Error(`the connection was closed after ${bytes.length} bytes`);
 }
