@@ -9,7 +9,7 @@ import t from 'tap';
 import { WebSocket } from 'ws';
 import type { ConnectEvent } from '../../src/index.js';
 import { createApp, earshot } from '../../src/index.js';
-import type { SecureTimes } from '../../src/server/http/secure-server.js';
+import type { SecureTimes } from '../../src/server/http/http2-bounds.js';
 import { secureServer } from '../../src/server/http/secure-server.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
 import type { RunningApp } from '../support/app.js';

@@ -1,6 +1,18 @@
 import type { Http2SecureServer, Http2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { SecureTimes } from './secure-server.js';
+
+/** How long peers may take, in ms. What takes longer is ended. */
+export interface SecureTimes {
+  /** For the TLS handshake, and from there to the first request. */
+  readonly headersTimeoutMs: number;
+  /** For a whole request, its body included. */
+  readonly requestTimeoutMs: number;
+  /** Between two requests. */
+  readonly idleTimeoutMs: number;
+  /** For a peer that reads nothing of an answer. */
+  readonly stallTimeoutMs: number;
+  readonly checkedEveryMs: number;
+}
 
 /**
  * The bounds in time that Node has for HTTP/1.1 and not for HTTP/2: a connection without a request, a request whose
