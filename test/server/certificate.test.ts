@@ -150,7 +150,9 @@ t.test(
     put(certificate);
     const env = { ...CLEAN, EARSHOT_TLS_CERT: certFile, EARSHOT_TLS_KEY: keyFile };
     const server = await startServer(t, { env });
-    t.match(server.stdout(), /Earshot is ready: open https:\/\/127\.0\.0\.1:\d+\/$/m);
+    const ready = `Earshot is ready: open ${server.url}/\n`;
+    t.match(server.url, /^https:/);
+    await eventually('the address', () => server.stdout().includes(ready));
     const { ask } = await http2Client(t, server.url, certificate.cert);
     const first = await shownAt(t, server.port);
     put(other);

@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import type { ClientHttp2Stream } from 'node:http2';
 import { connect as connectHttp2, createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import fastify from 'fastify';
 import type { Test } from 'tap';
 import t from 'tap';
@@ -19,6 +21,7 @@ import type { HttpVersion } from '../support/http2.js';
 import {
   askerOver,
   askHttps,
+  closeOf,
   END_HEADERS,
   END_STREAM,
   FRAMES,
@@ -254,7 +257,7 @@ t.test('events / the client is gone before the first → nothing is held for it'
   const leaver = await http2Client(t, on.url, CA);
   const headers = { accept: 'text/event-stream' };
   leaver.begin('/v1/session?silentMs=120000', { headers }).on('error', () => {});
-  await once(leaver.session, 'close');
+  await closeOf(leaver.session);
   const { ask } = await http2Client(t, on.url, CA);
   await ask('/livez'); // after it
   t.equal(on.app.earshot.heldAnswers.count, 0);
@@ -316,11 +319,13 @@ async function boundedServer(t: Test, times: Partial<SecureTimes>, answer = 'wel
     if (request.method === 'GET') response.end(answer);
     else request.resume().once('end', () => response.end(answer));
   });
+  /** The end of the first connection. */
+  const closed = once(server, 'connection').then(([socket]) => closeOf(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port } = server.address() as AddressInfo; // of a TCP server that listens
-  return { port, url: `https://127.0.0.1:${port}` };
+  return { port, closed, url: `https://127.0.0.1:${port}` };
 }
 
 t.test('bounds / a TLS handshake that is not begun → ended', async (t) => {
@@ -333,7 +338,7 @@ t.test('bounds / headers over HTTP/1.1 that do not end → ended', async (t) => 
   const { port } = await boundedServer(t, { headersTimeoutMs: 50, requestTimeoutMs: 50 });
   const raw = await rawTls(t, port, CA, 'http/1.1');
   raw.write('GET / HTTP/1.1\r\nhost: a\r\nx-never: ');
-  await once(raw.resume(), 'close');
+  await closeOf(raw);
 });
 
 t.test(
@@ -345,7 +350,7 @@ t.test(
       const raw = await rawHttp2(t, port);
       raw.write(first);
       const pinging = setInterval(() => first === ping && raw.write(ping), 10);
-      await once(raw.resume(), 'close');
+      await closeOf(raw);
       clearInterval(pinging);
     }
   },
@@ -358,11 +363,22 @@ t.test('bounds / HTTP/2 that is idle after a request → ended; with a request o
   t.equal((await ask('/')).body, 'well');
   const other = await http2Client(t, url, CA);
   await other.ask('/');
-  await once(other.session, 'close'); // by then this one's time would be over as well
+  await closeOf(other.session); // by then this one's time would be over as well
   t.notOk(session.destroyed);
   open.end();
   await once(open.resume(), 'end');
-  await once(session, 'close');
+  await closeOf(session);
+});
+
+t.test('bounds / a peer that takes its leave and keeps its half open → cut', async (t) => {
+  const { port, closed } = await boundedServer(t, { headersTimeoutMs: 100 });
+  const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const raw = connectTls({ socket, ca: CA, ALPNProtocols: ['h2'] });
+  t.teardown(() => raw.destroy());
+  await once(raw, 'secureConnect');
+  raw.resume().write(PREFACE);
+  raw.write(frameOf(FRAMES.goAway, 0, 0, Buffer.alloc(8)));
+  await closed;
 });
 
 t.test('bounds / a body over HTTP/2 that does not come → that request is ended, and no other', async (t) => {
@@ -382,7 +398,7 @@ t.test('bounds / an answer over HTTP/2 that nobody takes → ended; one that is 
   t.teardown(() => session.destroy());
   const open = session.request({ ':method': 'POST' }, { endStream: false });
   const untaken = session.request({});
-  await once(untaken, 'close');
+  await closeOf(untaken);
   t.equal(untaken.rstCode, 8, 'cancelled');
   t.notOk(open.destroyed);
 });
@@ -406,9 +422,7 @@ t.test('bounds / a flood of requests that are taken back at once → the connect
     frameOf(FRAMES.reset, 0, 2 * nth + 1, cancel),
   ]);
   raw.write(Buffer.concat(flood.flat()));
-  const closed = once(raw, 'close');
-  await frameFrom(raw, FRAMES.goAway);
-  await closed;
+  await closeOf(raw);
 });
 
 /** What keeps a server from closing where nobody ends it. */
@@ -428,7 +442,7 @@ async function everythingOpen(t: Test, on: RunningApp) {
 t.test('end / with everything open on the port → told, and closed', async (t) => {
   const on = await secureApp(t);
   const { bare, half, idle, socket, session, events } = await everythingOpen(t, on);
-  const all = [bare.closed, once(half, 'close'), once(idle, 'close'), once(session, 'close')];
+  const all = [bare.closed, closeOf(half), closeOf(idle), closeOf(session)];
   const last = firstOf(events);
   const closing = on.app.close();
   t.match(await socket.next('bye'), { code: 'draining' });
@@ -444,7 +458,7 @@ t.test('end / a request that is not answered in time → cut, and closed', async
   const never = begin('/v1/session').on('error', () => {});
   const asked = await http2Client(t, on.url, CA);
   await asked.ask('/livez'); // after it
-  const gone = once(never, 'close');
+  const gone = closeOf(never);
   await on.app.close();
   await gone;
 });

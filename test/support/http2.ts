@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { on, once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type {
@@ -8,6 +9,7 @@ import type {
 } from 'node:http2';
 import { connect } from 'node:http2';
 import { request as requestHttps } from 'node:https';
+import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls } from 'node:tls';
 import { noteRequest } from './secrets.js';
@@ -90,6 +92,12 @@ export async function rawTls(t: Teardown, port: number, ca: Buffer, protocol: st
   socket.on('error', () => {}); // told by 'close'
   await once(socket, 'secureConnect');
   return socket;
+}
+
+/** Waits for its end, by whatever. */
+export function closeOf(closing: EventEmitter): Promise<void> {
+  if (closing instanceof Duplex) closing.resume();
+  return new Promise((resolve) => closing.once('close', () => resolve()));
 }
 
 async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
