@@ -444,10 +444,11 @@ t.test('end / with everything open on the port → told, and closed', async (t) 
   const { bare, half, idle, socket, session, events } = await everythingOpen(t, on);
   const all = [bare.closed, closeOf(half), closeOf(idle), closeOf(session)];
   const last = firstOf(events);
+  const goodbye = once(session, 'goaway');
   const closing = on.app.close();
   t.match(await socket.next('bye'), { code: 'draining' });
   t.match(await last, /^event: end/);
-  await Promise.all([closing, ...all]);
+  await Promise.all([closing, goodbye, ...all]);
   await t.rejects(http2Client(t, on.url, CA), 'nobody listens any more');
 });
 
