@@ -19,9 +19,10 @@ export type { History, HistoryOptions, Message, PublishOptions } from './server/
 export type { ListOptions, SessionInfo, SessionRegistry } from './server/api/sessions.js';
 export type { Stats } from './server/api/stats.js';
 export type { AppOptions } from './server/app.js';
-export { createApp } from './server/app.js';
+export { createApp, replaceCertificate } from './server/app.js';
 export type { DrainOptions, RevokeOptions } from './server/earshot.js';
 export { Earshot } from './server/earshot.js';
+export type { TlsOptions } from './server/http/tls.js';
 export type {
   ConnectEvent,
   ConnectIdentity,

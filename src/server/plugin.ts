@@ -55,6 +55,7 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   const { path, probes, metrics, pages, admin } = earshot.options;
+  scope.addHook('preValidation', refuseCut);
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
   if (metrics) metricsRoute(scope, earshot.metrics.registry);
@@ -66,6 +67,11 @@ async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   if (admin !== undefined)
     await scope.register(async (operator) => adminRoutes(operator, earshot, admin.key));
   if (pages) await pageRoutes(scope);
+}
+
+/** Over HTTP/2 a body that the peer has cut off ends like one that is complete: it must not be taken for one. */
+async function refuseCut({ raw }: FastifyRequest): Promise<void> {
+  if (raw.aborted) throw new Refused('bad_envelope', 'the request was cut off');
 }
 
 /** Errors leave as problem documents, with the codes that every transport uses. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { eventText } from '../../transport/http/event.js';
 import { whenCut } from '../http/cut.js';
+import { isGone } from '../http/response.js';
 
 /** How many there may be at once. */
 const MAX_HELD = 100;
@@ -22,7 +23,7 @@ export class HeldAnswers {
 
   /** Sends `first` now, and after `silentMs` the last event and the end. */
   hold(request: IncomingMessage, response: ServerResponse, first: string, silentMs: number): void {
-    if (response.destroyed) return; // the peer has left meanwhile
+    if (isGone(response)) return; // the peer has left meanwhile
     const finish = () => void response.end(eventText({ event: 'end', data: '{}' }));
     const timer = setTimeout(finish, silentMs);
     const gone = () => {

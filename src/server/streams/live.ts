@@ -7,6 +7,7 @@ import type { EventStream } from '../../transport/http/event-stream.js';
 import type { Gathered, LongPoll } from '../../transport/http/long-poll.js';
 import type { Earshot } from '../earshot.js';
 import { whenCut } from '../http/cut.js';
+import { isGone } from '../http/response.js';
 import type { Admitted } from './askers.js';
 
 /** `no-cache` for caches that know no other word, `X-Accel-Buffering` for nginx, `no-transform` for what compresses. */
@@ -34,7 +35,7 @@ export function beginOn(
   const gone = () => session.gone('closed');
   raw.once('close', gone);
   whenCut(request.raw, raw, gone);
-  if (raw.destroyed) session.gone('closed');
+  if (isGone(raw)) gone();
   return session;
 }
 
