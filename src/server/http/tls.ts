@@ -43,11 +43,13 @@ function certificateFrom({ cert }: TlsOptions): X509Certificate {
 function keyFrom({ key, passphrase }: TlsOptions): KeyObject {
   try {
     return createPrivateKey({ key, format: 'pem', ...(passphrase !== undefined && { passphrase }) });
-  } catch (error) {
-    if (codeOf(error) === 'ERR_MISSING_PASSPHRASE')
-      throw new OptionsError('tls.key: it is encrypted: tls.passphrase opens it');
-    if (isEncrypted(key)) throw new OptionsError('tls.passphrase: it does not open tls.key');
-    throw new OptionsError('tls.key: it is no private key in PEM');
+  } catch {
+    if (!isEncrypted(key)) throw new OptionsError('tls.key: it is no private key in PEM');
+    throw new OptionsError(
+      passphrase === undefined
+        ? 'tls.key: it is encrypted: tls.passphrase opens it'
+        : 'tls.passphrase: it does not open tls.key',
+    );
   }
 }
 
@@ -55,10 +57,7 @@ function isEncrypted(key: string | Buffer): boolean {
   return /ENCRYPTED/.test(String(key));
 }
 
+/** OpenSSL's own words for it, as `ee key too small`. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error && 'reason' in error ? String(error.reason) : codeOf(error);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return error instanceof Error && 'reason' in error ? String(error.reason) : String(error);
 }
