@@ -1,6 +1,29 @@
 import type { Http2SecureServer, Http2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { SecureTimes } from './secure-server.js';
+import type { TLSSocket } from 'node:tls';
+
+/** How long peers may take, in ms. What takes longer is ended. */
+export interface SecureTimes {
+  /** For the TLS handshake, and from there to the first request. */
+  readonly headersTimeoutMs: number;
+  /** For a whole request, its body included. */
+  readonly requestTimeoutMs: number;
+  /** Between two requests. */
+  readonly idleTimeoutMs: number;
+  /** For a peer that reads nothing of an answer. */
+  readonly stallTimeoutMs: number;
+  readonly checkedEveryMs: number;
+}
+
+/** A connection with HTTP/2 on it. */
+interface Watched {
+  /** Left half open by a peer that answers no end, it would outlive its session. */
+  readonly socket: TLSSocket | undefined;
+  /** Requests. */
+  open: number;
+  /** On the clock of `performance`; it counts while no request is open. */
+  idleUntil: number;
+}
 
 /**
  * The bounds in time that Node has for HTTP/1.1 and not for HTTP/2: a connection without a request, a request whose
@@ -8,14 +31,16 @@ import type { SecureTimes } from './secure-server.js';
  */
 export class Http2Bounds {
   readonly #times: SecureTimes;
-  /** When each connection that has no request open is closed, on the clock of `performance`. */
-  readonly #idleUntil = new Map<Http2Session, number>();
+  readonly #sessions = new Map<Http2Session, Watched>();
   /** When each request has to be complete that was not with its headers. */
   readonly #completeUntil = new Map<ServerHttp2Stream, number>();
-  readonly #open = new WeakMap<Http2Session, number>();
+  #newest: TLSSocket | undefined;
 
   constructor(server: Http2SecureServer, times: SecureTimes) {
     this.#times = times;
+    server.prependListener('secureConnection', (socket) => {
+      this.#newest = socket; // its session, which shows none that can be cut, begins within this same event
+    });
     server.on('session', (session) => this.#begin(session));
     server.on('stream', (stream) => this.#watch(stream));
     server.on('listening', () => {
@@ -25,28 +50,23 @@ export class Http2Bounds {
   }
 
   #begin(session: Http2Session): void {
-    this.#idleUntil.set(session, performance.now() + this.#times.headersTimeoutMs);
-    session.once('close', () => this.#idleUntil.delete(session));
+    const idleUntil = performance.now() + this.#times.headersTimeoutMs;
+    this.#sessions.set(session, { socket: this.#newest, open: 0, idleUntil });
+    session.once('close', () => this.#sessions.delete(session));
   }
 
   #watch(stream: ServerHttp2Stream): void {
-    const { session } = stream;
-    if (session === undefined) return; // gone already
-    this.#count(session, 1);
+    const watched = stream.session && this.#sessions.get(stream.session);
+    if (watched === undefined) return; // gone already
+    watched.open++;
     if (!stream.endAfterHeaders)
       this.#completeUntil.set(stream, performance.now() + this.#times.requestTimeoutMs);
     this.#endWhenStalled(stream);
     stream.once('close', () => {
       this.#completeUntil.delete(stream);
-      this.#count(session, -1);
+      watched.open--;
+      watched.idleUntil = performance.now() + this.#times.idleTimeoutMs;
     });
-  }
-
-  #count(session: Http2Session, change: 1 | -1): void {
-    const open = (this.#open.get(session) ?? 0) + change;
-    this.#open.set(session, open);
-    if (open > 0) this.#idleUntil.delete(session);
-    else if (!session.destroyed) this.#idleUntil.set(session, performance.now() + this.#times.idleTimeoutMs);
   }
 
   /** Node's own timer starts again whenever something is taken: at its end, what is still queued was left there. */
@@ -58,7 +78,11 @@ export class Http2Bounds {
   }
 
   #check(now: number): void {
-    for (const [session, until] of this.#idleUntil) if (now >= until) session.destroy();
+    for (const [session, { socket, open, idleUntil }] of this.#sessions) {
+      if (open > 0 || now < idleUntil) continue;
+      session.destroy(); // with a GOAWAY, where it was not gone already
+      socket?.destroy();
+    }
     for (const [stream, until] of this.#completeUntil) {
       if (now < until) continue;
       this.#completeUntil.delete(stream);

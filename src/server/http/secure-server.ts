@@ -1,21 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2SecureServer } from 'node:http2';
 import { createSecureServer } from 'node:http2';
+import type { SecureTimes } from './http2-bounds.js';
 import { Http2Bounds } from './http2-bounds.js';
 import type { TlsOptions } from './tls.js';
-
-/** How long peers may take, in ms. What takes longer is ended. */
-export interface SecureTimes {
-  /** For the TLS handshake, and from there to the first request. */
-  readonly headersTimeoutMs: number;
-  /** For a whole request, its body included. */
-  readonly requestTimeoutMs: number;
-  /** Between two requests. */
-  readonly idleTimeoutMs: number;
-  /** For a peer that reads nothing of an answer. */
-  readonly stallTimeoutMs: number;
-  readonly checkedEveryMs: number;
-}
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
