@@ -215,3 +215,27 @@ t.test('bytes / over a frame → are several messages, and read as they came', a
   t.equal(read, text);
   await undisturbedStreams(t, on);
 });
+
+t.test(
+  'bodies / more at a time than there is room for → 503; once they are gone, there is room',
+  async (t) => {
+    const on = await streamScene(t, { limits: { maxBodyBytes: 1000, maxBodiesBytes: 1500 } });
+    await put(on, 'a');
+    const half = await rawConnect(t, on.port);
+    const headers = { ...JSON_BODY, 'content-length': '1000' };
+    await half.send(requestText({ method: 'POST', path: PATH, headers, body: '[' }));
+    const small = () => post(on, 'a', `["${'x'.repeat(600)}"]`);
+    await eventually('there is no room', async () => (await small()).status === 503);
+    isProblem(
+      t,
+      await ask(t, on, { method: 'POST', path: PATH, headers: JSON_BODY, body: `["${'x'.repeat(600)}"]` }),
+      {
+        status: 503,
+        code: 'unavailable',
+      },
+    );
+    half.socket.destroy();
+    await eventually('there is room', async () => (await small()).status === 204);
+    await undisturbedStreams(t, on);
+  },
+);

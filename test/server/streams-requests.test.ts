@@ -17,20 +17,26 @@ t.setTimeout(120_000);
 
 const at = (channel: string, query = '') => `/v1/stream/${channel}${query}`;
 const notFound = { status: 404, code: 'not_found' };
+const notAllowed = { status: 405, code: 'method_not_allowed' };
 
-t.test('methods / that are none of the protocol → 404 in words', async (t) => {
+t.test('methods / that are none of the path → 405 with those that are, others 404, in words', async (t) => {
   const on = await streamScene(t);
   await put(on, 'a');
   const cases: Case[] = [
     ['QUERY', { method: 'QUERY', path: at('a') }, bad('bad_envelope')], // before it is routed: it needs a body
   ];
-  for (const method of ['PATCH', 'PROPFIND', 'REPORT', 'TRACE', 'PURGE', 'LINK'])
+  for (const path of [at('a'), '/v1/read?channel=a'])
+    cases.push([`PATCH ${path}`, { method: 'PATCH', path }, notAllowed]);
+  for (const method of ['PROPFIND', 'REPORT', 'TRACE', 'PURGE', 'LINK'])
     for (const path of [at('a'), '/v1/read?channel=a'])
       cases.push([`${method} ${path}`, { method, path }, notFound]);
   for (const method of ['PUT', 'DELETE', 'POST'])
-    cases.push([`${method} /v1/read`, { method, path: '/v1/read?channel=a' }, notFound]);
+    cases.push([`${method} /v1/read`, { method, path: '/v1/read?channel=a' }, notAllowed]);
   await allRefused(t, on, cases);
-  t.equal((await fetch(`${on.url}/v1/read?channel=a`, { method: 'HEAD' })).status, 404);
+  const head = await fetch(`${on.url}/v1/read?channel=a`, { method: 'HEAD' });
+  t.same([head.status, head.headers.get('allow')], [405, 'GET, OPTIONS']);
+  const patch = await fetch(on.url + at('a'), { method: 'PATCH' });
+  t.equal(patch.headers.get('allow'), 'GET, HEAD, POST, PUT, DELETE, OPTIONS');
   const nonsense = await ask(t, on, { method: 'FETCH', path: at('a') });
   isProblem(t, nonsense, bad());
   await undisturbedStreams(t, on);

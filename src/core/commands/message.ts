@@ -26,7 +26,6 @@ export async function admitMessage(
 ): Promise<NewMessage> {
   const { channel, data, given, producer } = offered;
   const rule = context.policy.rule(channel);
-  checkRate(context, asker, channel, rule);
   checkData(asker, rule, offered);
   const { onPublish } = context.hooks;
   const change =
@@ -34,15 +33,18 @@ export async function admitMessage(
   return messageOf(asker.identity.name, given, change);
 }
 
-function checkRate(
+/** Throws where so many messages are more than the caller may send to the channel in this time. */
+export function takeChannelRate(
   context: CommandContext,
   { actor, telemetry }: Asker,
   channel: string,
-  { publishesPerSecond }: ChannelRule,
+  count: number,
 ): void {
+  const { publishesPerSecond } = context.policy.rule(channel);
   if (publishesPerSecond === undefined) return;
   const name = `on ${channel} ${callerOf(actor)}`; // a channel has no spaces, which a user may have
-  if (context.rates.take(name, context.uptimeMs(), publishesPerSecond, burstOf(publishesPerSecond))) return;
+  const burst = burstOf(publishesPerSecond);
+  if (context.rates.take(name, context.uptimeMs(), publishesPerSecond, burst, count)) return;
   const exceeded = { limit: 'publishes', scope: 'channel' } as const;
   telemetry.limited(exceeded);
   throw new Refused('rate_limited', describeLimit(exceeded));

@@ -2,7 +2,7 @@ import type { PublishCommand } from '../../protocol/commands.js';
 import type { Release } from '../session/inbox.js';
 import { authorize } from './authorize.js';
 import type { CommandContext, Requester } from './context.js';
-import { admitMessage } from './message.js';
+import { admitMessage, takeChannelRate } from './message.js';
 import { reply } from './reply.js';
 
 /** Stores the message and answers with its offset; readers hear of it from the store. */
@@ -16,6 +16,7 @@ export async function publish(
   const { id, channel, data, producer } = command;
   const rule = context.policy.rule(channel);
   await authorize(context, requester.actor, 'publish', channel);
+  takeChannelRate(context, requester, channel, 1);
   const message = await admitMessage(context, requester, { channel, data, given: dataText, producer });
   const appended = context.store.append(channel, [message], { producer, creates: rule.create !== 'server' });
   release(); // the order is fixed by the call: the next publish need not wait for the answer

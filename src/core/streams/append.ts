@@ -5,7 +5,7 @@ import type { NewMessage } from '../../store/message.js';
 import type { Appended } from '../../store/store.js';
 import { authorize } from '../commands/authorize.js';
 import type { Asker, CommandContext } from '../commands/context.js';
-import { admitMessage } from '../commands/message.js';
+import { admitMessage, takeChannelRate } from '../commands/message.js';
 import { describeLimit, takeCommand, takeMore } from '../quota/meter.js';
 import type { Sessions } from '../session/sessions.js';
 import { itemsOf } from './body.js';
@@ -59,6 +59,7 @@ export async function admitBody(
   checkType(context, channel, contentType);
   const items = itemsOf(contentType, body, context.limits);
   takeRoom(context, asker, body.length, items.length);
+  takeChannelRate(context, asker, channel, items.length);
   const messages: NewMessage[] = [];
   for (const { data, given } of items) {
     asker.telemetry.messagesIn('http');
@@ -81,8 +82,8 @@ function takeRoom(
 ): void {
   const quotas = sessions.quotasOfRequest(actor.caller.user, actor.address);
   if (quotas.length === 0) return;
-  let exceeded = takeCommand(quotas, uptimeMs(), bytes);
-  for (let count = 0; count < messages; count++) exceeded ??= takeMore(quotas, uptimeMs(), 'publish');
+  const now = uptimeMs();
+  const exceeded = takeCommand(quotas, now, bytes) ?? takeMore(quotas, now, 'publish', messages);
   if (exceeded === undefined) return;
   telemetry.limited(exceeded);
   throw new Refused('rate_limited', describeLimit(exceeded));

@@ -18,6 +18,7 @@ import { LongPoll } from '../../transport/http/long-poll.js';
 import { Positions } from '../../transport/http/positions.js';
 import type { Earshot } from '../earshot.js';
 import { preflight } from '../routes/cors.js';
+import { refuseOtherMethods } from '../routes/methods.js';
 import type { Admitted } from './askers.js';
 import { admitAll } from './askers.js';
 import { beginOn, carry, refusalOf, sendHead, untilBegun, untilGathered } from './live.js';
@@ -46,6 +47,7 @@ export async function readRoute(scope: FastifyInstance, earshot: Earshot): Promi
     if (asksForEvents(request)) return reader.events(reply, admittedOn(request), asked);
     return reader.once(reply, admittedOn(request), asked);
   });
+  refuseOtherMethods(scope, PATH, ['GET']);
   preflight(scope, PATH, earshot.options, CROSSING);
 }
 

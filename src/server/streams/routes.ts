@@ -8,6 +8,7 @@ import type { Page } from '../../store/store.js';
 import { chunksOf, bodyOf as joined } from '../../transport/http/channel-stream.js';
 import type { Earshot } from '../earshot.js';
 import { preflight } from '../routes/cors.js';
+import { refuseOtherMethods } from '../routes/methods.js';
 import {
   cachingOf,
   etagOf,
@@ -19,6 +20,7 @@ import {
 } from './answers.js';
 import type { Admitted } from './askers.js';
 import { admitAll } from './askers.js';
+import { Bodies } from './bodies.js';
 import { ChannelFollower } from './follow.js';
 import { parameter } from './live.js';
 import { asksToClose, bodyOf, channelOf, creationOf, orderOf, producerOf, typeOfAppend } from './request.js';
@@ -73,7 +75,9 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
     reply.header('access-control-expose-headers', EXPOSED);
     request.headers = { 'content-type': undefined }; // Fastify would refuse what is none also where there is no body
   });
-  const options = { bodyLimit: earshot.options.limits.maxBodyBytes, exposeHeadRoute: false };
+  const { maxBodyBytes, maxBodiesBytes } = earshot.options.limits;
+  new Bodies(maxBodiesBytes).guard(scope, maxBodyBytes);
+  const options = { bodyLimit: maxBodyBytes, exposeHeadRoute: false };
   const route =
     (handle: (request: StreamRequest, reply: FastifyReply, admitted: Admitted) => Promise<FastifyReply>) =>
     async (request: StreamRequest, reply: FastifyReply) => {
@@ -88,6 +92,7 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
   scope.put(`${PATH}*`, options, route(streams.create));
   scope.post(`${PATH}*`, options, route(streams.append));
   scope.delete(`${PATH}*`, options, route(streams.remove));
+  refuseOtherMethods(scope, `${PATH}*`, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
   preflight(scope, `${PATH}*`, earshot.options, CROSSING);
 }
 
