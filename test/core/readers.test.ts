@@ -263,3 +263,21 @@ t.test(
     t.equal(rig.node.presence.list('a').count, 0);
   },
 );
+
+t.test(
+  'a channel of bytes / over the commands → read as base64; a publish, which is JSON, is a conflict',
+  async (t) => {
+    const rig = new Rig();
+    await rig.store.create('a', {
+      contentType: 'image/png',
+      messages: [{ from: 'ann', data: Buffer.from([1, 2, 3]) }],
+    });
+    const bob = rig.peer('bob');
+    await bob.subscribe('a', '-1');
+    await rig.settle();
+    t.match(bob.carrier.envelopes.at(-1), { type: 'message', data: 'AQID', encoding: 'base64' });
+    const page = await bob.ask({ type: 'history', channel: 'a' });
+    t.match(page, { messages: [{ data: 'AQID', encoding: 'base64' }] });
+    t.match(await bob.ask({ type: 'publish', channel: 'a', data: 1 }), { type: 'error', code: 'conflict' });
+  },
+);
