@@ -229,20 +229,21 @@ t.test(
       bob.carrier.envelopes.flatMap((each) =>
         each.type === 'joined' || each.type === 'left' ? [each.type] : [],
       );
-    const visit = { member: 'm-1', leaseMs: 50_000 };
+    const alive = () => bob.carrier.receivedBytes++;
+  const visit = { member: 'm-1', leaseMs: 50_000 };
     for (let request = 0; request < 3; request++) {
       const { session } = response(rig, visit);
       await followMany(rig.node, session, [{ channel: 'a', start: NOW }], false, () => {});
       session.leave();
       session.gone('closed');
-      rig.seconds(40);
+      rig.seconds(40, alive);
     }
     t.same(told(), ['joined']);
     t.match(rig.node.presence.list('a'), {
       count: 2,
       members: [{ name: 'bob' }, { session: 'm-1', name: 'ann' }],
     });
-    rig.seconds(11);
+    rig.seconds(11, alive);
     t.same(told(), ['joined', 'left']);
     t.match(bob.carrier.envelopes.at(-1), { type: 'left', cause: 'timeout', member: { session: 'm-1' } });
   },
