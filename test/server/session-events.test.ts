@@ -52,8 +52,8 @@ t.test('stream / asked for → the plain answer at once, the end after the silen
   const response = await short.response();
   t.equal(response.body, `event: session\ndata:${JSON.stringify(plain)}\n\nevent: end\ndata:{}\n\n`);
   t.match(response.headers, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store, no-transform',
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-store, no-transform',
     'x-accel-buffering': 'no',
     'access-control-allow-origin': 'https://app.example',
     vary: 'Origin',
