@@ -230,7 +230,7 @@ t.test(
         each.type === 'joined' || each.type === 'left' ? [each.type] : [],
       );
     const alive = () => bob.carrier.receivedBytes++;
-  const visit = { member: 'm-1', leaseMs: 50_000 };
+    const visit = { member: 'm-1', leaseMs: 50_000 };
     for (let request = 0; request < 3; request++) {
       const { session } = response(rig, visit);
       await followMany(rig.node, session, [{ channel: 'a', start: NOW }], false, () => {});
@@ -280,5 +280,25 @@ t.test(
     const page = await bob.ask({ type: 'history', channel: 'a' });
     t.match(page, { messages: [{ data: 'AQID', encoding: 'base64' }] });
     t.match(await bob.ask({ type: 'publish', channel: 'a', data: 1 }), { type: 'error', code: 'conflict' });
+  },
+);
+
+t.test(
+  'many small messages in one turn / of which each costs a reader much → in pieces, while there is room',
+  async (t) => {
+    const rig = new Rig();
+    await rig.append('a', 0);
+    const costly = {
+      ...jsonEncoding,
+      messages: (_: string, { length }: readonly unknown[]) => Buffer.alloc(length * 3000, 1),
+    };
+    const { carrier, session } = response(rig, undefined, costly);
+    await followOne(rig.node, session, { channel: 'a', start: NOW }, () => {});
+    carrier.stall();
+    const { maxQueuedBytes } = rig.node.limits;
+    const batch = Array.from({ length: 10_000 }, () => ({ from: 'bob', data: '1' }));
+    await rig.store.append('a', batch);
+    await rig.settle();
+    t.ok(carrier.mostQueuedBytes < maxQueuedBytes + 200 * 3000, `${carrier.mostQueuedBytes} bytes at most`);
   },
 );

@@ -4,7 +4,7 @@ import type { StoredMessage } from '../../store/message.js';
 import type { Store, Tail, Watcher } from '../../store/store.js';
 import type { Transport } from '../carrier.js';
 import { EncodeOnce } from '../carrier.js';
-import { MAX_BATCH_BYTES } from '../limits.js';
+import { MAX_BATCH_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Source, Subscription } from './subscription.js';
 
 /**
@@ -104,8 +104,9 @@ export class Feed implements Source, Watcher {
   /** Waits for the end of the turn, unless what has gathered is a write of its own already. */
   #collect(message: StoredMessage): void {
     this.#pendingBytes += message.data.length;
-    if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());
-    if (this.#pendingBytes >= MAX_BATCH_BYTES) this.#flush();
+    const count = this.#pending.push(message);
+    if (count === 1) this.#defer(() => this.#flush());
+    if (this.#pendingBytes >= MAX_BATCH_BYTES || count >= MAX_WRITE_MESSAGES) this.#flush();
   }
 
   /** The next to come is after this position; who is live finds out from the log what lies between. */

@@ -7,10 +7,10 @@ import type { Member } from '../../protocol/replies.js';
 import type { StoredMessage } from '../../store/message.js';
 import type { Page, Store } from '../../store/store.js';
 import type { Carrier } from '../carrier.js';
-import { MAX_PAGE_BYTES } from '../limits.js';
+import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Journal, Telemetry } from '../telemetry.js';
 
-const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
+const PAGE = { messages: MAX_WRITE_MESSAGES, bytes: MAX_PAGE_BYTES };
 
 /** A session, as its subscriptions see it. */
 export interface Subscriber {
