@@ -9,12 +9,23 @@ import { makeCertificate } from '../support/certificates.js';
 import type { StreamEvent } from '../support/events.js';
 import { eventsIn } from '../support/events.js';
 import type { Answer, Http2Client } from '../support/http2.js';
-import { closeOf, http2Client } from '../support/http2.js';
+import {
+  closeOf,
+  END_HEADERS,
+  FRAMES,
+  fieldsOf,
+  frameOf,
+  http2Client,
+  PREFACE,
+  rawTls,
+} from '../support/http2.js';
+import { keptLog } from '../support/log.js';
 
 const { cert: CA, key } = makeCertificate(t);
 const JSON_TYPE = { 'content-type': 'application/json' };
 const EVENTS = { accept: 'text/event-stream' };
 const NEWS = '/v1/stream/news';
+const CANCEL = 8;
 
 /** The application over TLS, with a client on one HTTP/2 connection. */
 async function secureStreams(t: Test, options: EarshotOptions = {}): Promise<RunningApp & Http2Client> {
@@ -79,17 +90,21 @@ t.test('a channel / made, published to, read and asked for over HTTP/2 → as ov
 });
 
 t.test('POST / reset before the end of its body → nothing of it is stored', async (t) => {
-  const on = await secureStreams(t);
+  const log = keptLog();
+  const on = await appOn(t, {}, { tls: { cert: CA, key }, logger: log.logger });
+  const { ask } = await http2Client(t, on.url, CA);
   const type = { 'content-type': 'text/plain' };
-  await on.ask(NEWS, { method: 'PUT', headers: type });
-  const cut = on.begin(NEWS, { method: 'POST', headers: type, hasBody: true });
-  cut.write('half of ');
-  await on.ask('/livez'); // after it
-  const closed = closeOf(cut);
-  cut.close(8); // CANCEL
-  await closed;
-  t.equal((await on.ask(NEWS, { method: 'POST', headers: type, body: 'whole' })).status, 204);
-  t.equal((await on.ask(`${NEWS}?offset=-1`)).body, 'whole');
+  await ask(NEWS, { method: 'PUT', headers: type });
+  const raw = await rawTls(t, on.port, CA, 'h2');
+  const head = { ':method': 'POST', ':scheme': 'https', ':authority': 'localhost', ':path': NEWS, ...type };
+  raw.write(Buffer.concat([PREFACE, frameOf(FRAMES.headers, END_HEADERS, 1, fieldsOf(head))]));
+  raw.write(frameOf(FRAMES.data, 0, 1, Buffer.from('half of ')));
+  await eventually('the request', () => log.text().includes('"method":"POST"'));
+  raw.resume().write(frameOf(FRAMES.reset, 0, 1, Buffer.from([0, 0, 0, CANCEL])));
+  await eventually('the refusal', () => log.text().includes('request: bad_envelope'));
+  t.equal((await ask(NEWS, { method: 'POST', headers: type, body: 'whole' })).status, 204);
+  t.equal((await ask(`${NEWS}?offset=-1`)).body, 'whole');
+  t.strictSame(log.errors(), []);
 });
 
 t.test('long-poll / published to while it waits → answered with that', async (t) => {
@@ -115,7 +130,7 @@ t.test('long-poll and events / reset by their client → freed, and the connecti
       const waiting = on.begin(path);
       await sessionsReach(on, 1);
       const closed = closeOf(waiting);
-      waiting.close(8); // CANCEL
+      waiting.close(CANCEL);
       await closed;
       await sessionsReach(on, 0);
     });
