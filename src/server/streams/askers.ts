@@ -4,6 +4,7 @@ import type { Asker } from '../../core/commands/context.js';
 import type { EarshotNode } from '../../core/node.js';
 import type { Identity } from '../../core/policy/policy.js';
 import type { Earshot } from '../earshot.js';
+import { isGone } from '../http/response.js';
 import { allowPage } from '../routes/cors.js';
 
 /** Who was let in on a request. */
@@ -34,6 +35,7 @@ export function admitAll(
 
 /** Who doesn't take its answer is not waited for without end. */
 function cutStalled(response: ServerResponse, timeoutMs: number): void {
+  if (isGone(response)) return; // over HTTP/2 it has no socket any more then
   const { socket } = response; // none while others on its connection come first; injected requests have one without time
   if (socket === null || 'setTimeout' in socket) response.setTimeout(timeoutMs);
 }

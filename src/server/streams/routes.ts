@@ -73,7 +73,10 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('access-control-expose-headers', EXPOSED);
-    request.headers = { 'content-type': undefined }; // Fastify would refuse what is none also where there is no body
+    request.headers = {
+      'content-type': undefined, // Fastify would refuse what is none also where there is no body
+      ...(request.raw.httpVersionMajor > 1 && { 'transfer-encoding': 'chunked' }), // a body need not tell its length there
+    };
   });
   const { maxBodyBytes, maxBodiesBytes } = earshot.options.limits;
   new Bodies(maxBodiesBytes).guard(scope, maxBodyBytes);
