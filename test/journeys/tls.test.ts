@@ -35,10 +35,11 @@ t.test('twelve EventSources and a WebSocket / in one page over HTTP/2 → all ge
   const on = await appOn(t, { pages: true }, { tls: { cert, key } });
   for (let nth = 0; nth <= CHANNELS; nth++) await on.app.earshot.publish(`many/${nth}`, 'first');
   const browser = await launchChromium(t);
-  const { page, faults } = await openPage(t, browser, `${on.url}/openapi.json`, { ignoreHTTPSErrors: true });
+  const { page, faults } = await openPage(t, browser, `${on.url}/`, { ignoreHTTPSErrors: true });
+  await page.locator('#scroller[aria-busy=false]').waitFor();
   const sources = Array.from({ length: CHANNELS }, (_, nth) => `/v1/stream/many/${nth}?offset=now&live=sse`);
   await page.evaluate(openAll, { sources, wsUrl: on.wsUrl, channel: `many/${CHANNELS}` });
-  t.equal(on.app.earshot.sessions.count, CHANNELS + 1, 'all at once');
+  t.equal(on.app.earshot.sessions.count, CHANNELS + 2, 'all at once, and the one of the page itself');
   for (let nth = 0; nth <= CHANNELS; nth++) await on.app.earshot.publish(`many/${nth}`, `for ${nth}`);
   const heard = await page.evaluate(() => Promise.all((window as unknown as Heard).heard));
   t.strictSame(
