@@ -4,7 +4,7 @@ import { NOW } from '../../protocol/version.js';
 import type { ChannelStat } from '../../store/store.js';
 import type { CommandContext } from '../commands/context.js';
 import type { Entered } from '../commands/subscribe.js';
-import { enter, join, permit, resumeOf } from '../commands/subscribe.js';
+import { join, permit, resumeOf } from '../commands/subscribe.js';
 import type { Subscription } from '../fanout/subscription.js';
 import type { Session } from '../session/session.js';
 
@@ -37,8 +37,8 @@ export async function followOne(
 /**
  * The session of a response follows several channels, whether they exist or not. Those that begin at the tail are
  * entered before anything is handed to the carrier: `onEntered` tells where that is, so that whatever the reader gets
- * first, it has a position in all of them. Throws where one can't be followed: then the session is to be ended by the
- * caller.
+ * first, it has a position in all of them. Throws where one can't be followed, before anything is handed over where it
+ * is not permitted: then the session is to be ended by the caller.
  */
 export async function followMany(
   context: CommandContext,
@@ -48,16 +48,17 @@ export async function followMany(
   onEntered: (channel: string, offset: string) => void,
 ): Promise<void> {
   await session.assemble(async () => {
+    for (const { channel, start } of wishes) await permit(context, session, channel, start, presence);
     const atTail: Entered[] = [];
     for (const { channel } of wishes.filter(({ start }) => start === NOW)) {
-      const entered = await enter(context, session, channel, NOW, presence);
+      const entered = await join(context, session, channel, NOW, presence);
       if (entered === undefined) return;
       onEntered(channel, entered.page.offset);
       atTail.push(entered);
     }
     for (const entered of atTail) begin(session, NOW, entered);
     for (const { channel, start } of wishes.filter(({ start }) => start !== NOW)) {
-      const entered = await enter(context, session, channel, start, presence);
+      const entered = await join(context, session, channel, start, presence);
       if (entered === undefined) return;
       begin(session, start, entered); // one after the other: what is read at once is bounded by what finds room
     }

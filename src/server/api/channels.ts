@@ -62,7 +62,11 @@ export class ChannelRegistry {
     };
   }
 
-  /** Makes a channel, which stays until it is deleted. Twice is the same as once. Gives the offset of its tail. */
+  /**
+   * Makes a channel of JSON, which stays until it is deleted. Twice is the same as once. Gives the offset of its tail.
+   * Rejects with `bad_channel`, `too_many`, and `conflict` where a channel is there that is closed, has a lifetime or
+   * another type, or is a fork.
+   */
   async create(channel: string): Promise<string> {
     checkName(channel);
     return (await this.#node.store.create(channel, { contentType: JSON_TYPE })).offset;

@@ -44,7 +44,7 @@ export class ChannelFollower {
     });
     const session = beginOn(this.#earshot, admitted, reply, poll);
     const found: { stat?: ChannelStat } = {};
-    const subscription = await carry(session, () =>
+    const subscription = await carry(reply, session, () =>
       followOne(node, session, wish, (stat) => {
         found.stat = stat;
         poll.encoding = chunksOf(stat.contentType);
@@ -99,7 +99,7 @@ export class ChannelFollower {
       standsAt: () => [...session.subscriptions.values()][0]?.offset ?? '',
     });
     const session = beginOn(this.#earshot, admitted, reply, stream);
-    await carry(session, () =>
+    await carry(reply, session, () =>
       followOne(this.#earshot.node, session, wish, ({ contentType }) => {
         const kind = eventDataOf(contentType);
         if (kind === 'base64') headers['stream-sse-data-encoding'] = 'base64';

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Carrier } from '../../core/carrier.js';
+import { endBecauseOf } from '../../core/session/fail.js';
 import type { Session, Visit } from '../../core/session/session.js';
 import { isErrorCode } from '../../protocol/codes.js';
 import { Refused } from '../../protocol/refused.js';
@@ -39,11 +40,19 @@ export function beginOn(
   return session;
 }
 
-/** Begins what the session is for; what stands in the way ends it, and is thrown. */
-export async function carry<Outcome>(session: Session, work: () => Promise<Outcome>): Promise<Outcome> {
+/** Begins what the session is for. What stands in the way ends it, and is thrown; or told, where the head has left already. */
+export async function carry<Outcome>(
+  reply: FastifyReply,
+  session: Session,
+  work: () => Promise<Outcome>,
+): Promise<Outcome | undefined> {
   try {
     return await work();
   } catch (error) {
+    if (reply.sent) {
+      endBecauseOf(session, error);
+      return undefined;
+    }
     session.gone('closed');
     throw error;
   }

@@ -71,8 +71,8 @@ class ChannelsReader {
     });
     poll.encoding = envelopeTexts;
     const leaseMs = 2 * (asked.waitMs === 0 ? POLL_COUNTS_AS_MS : asked.waitMs);
-    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked, leaseMs));
-    await carry(session, () =>
+    const session = beginOn(this.#earshot, admitted, reply, poll, visitOf(asked, admitted, leaseMs));
+    await carry(reply, session, () =>
       followMany(node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
       ),
@@ -87,8 +87,8 @@ class ChannelsReader {
       begin: () => sendHead(reply, {}),
       closeTimeoutMs: this.#earshot.options.closeTimeoutMs,
     });
-    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked, 0));
-    await carry(session, () =>
+    const session = beginOn(this.#earshot, admitted, reply, stream, visitOf(asked, admitted, 0));
+    await carry(reply, session, () =>
       followMany(this.#earshot.node, session, asked.wishes, asked.presence, (channel, offset) =>
         positions.set(channel, offset),
       ),
@@ -105,9 +105,10 @@ function answer(
   { items, reason }: Gathered<readonly EnvelopeText[]>,
 ): FastifyReply {
   const envelopes = items.flat().slice(0, MAX_ENVELOPES);
-  if (envelopes.length === 0 && reason !== undefined && reason !== 'done') throw refusalOf(reason);
   for (const each of envelopes) positions.follow(each);
   if (reason === 'draining') reply.header('retry-after', String(retryAfterSeconds(envelopes.at(-1))));
+  const isNothing = envelopes.length === 0 || !positions.isComplete;
+  if (isNothing && reason !== undefined && reason !== 'done') throw refusalOf(reason);
   const texts = envelopes.map(({ text }) => text).join(',');
   return reply
     .headers({ 'content-type': 'application/json', 'cache-control': 'no-store' })
@@ -121,8 +122,9 @@ function retryAfterSeconds(last: EnvelopeText | undefined): number {
 }
 
 /** The requests of one reader are one member: known by what only its cursors hold, which is shown to nobody. */
-function visitOf({ cursor }: Asked, leaseMs: number): Visit {
-  const member = createHash('sha256').update(cursor.key).digest('hex').slice(0, 32);
+function visitOf({ cursor }: Asked, { identity }: Admitted, leaseMs: number): Visit {
+  const reader = JSON.stringify([cursor.key, identity.user]); // another user is another member, whatever the cursor
+  const member = createHash('sha256').update(reader).digest('hex').slice(0, 32);
   return { member, leaseMs };
 }
 
@@ -171,7 +173,7 @@ function wishesOf(channels: readonly string[], given: readonly string[], { offse
 
 /** Where it stands before anything is read; at a tail, that is to be found out. */
 function positionsOf({ cursor, wishes }: Asked): Positions {
-  const positions = new Positions(cursor.key);
+  const positions = new Positions(cursor.key, wishes.length);
   for (const { channel, start } of wishes) {
     if (start !== NOW)
       positions.set(channel, start === BEGINNING ? start : formatOffset(start.epoch, start.seq));

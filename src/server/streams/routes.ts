@@ -181,7 +181,6 @@ class Streams {
     asked: string,
   ): Promise<FastifyReply> {
     const { stat, page } = await readPage(this.#earshot.node, admitted, channel, asked);
-    admitted.telemetry.messagesOut('poll', page.messages.length);
     const { contentType } = stat;
     reply.headers({
       'content-type': contentType,
@@ -193,6 +192,7 @@ class Streams {
       reply.header('etag', etag);
       if (isKnown(etag, request.headers['if-none-match'])) return reply.code(304).send();
     }
+    admitted.telemetry.messagesOut('poll', page.messages.length);
     return reply.send(
       joined(contentType, [chunksOf(contentType).messages(channel, page.messages, page.upToDate)]),
     );

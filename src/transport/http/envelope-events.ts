@@ -18,12 +18,12 @@ export class EnvelopeEventStream extends EventStream<readonly EnvelopeText[]> {
   }
 
   write(envelopes: readonly EnvelopeText[]): void {
-    this.#hasCursor = true;
+    this.#hasCursor = this.#positions.isComplete;
     this.send(
       envelopes
         .map((each) => {
           this.#positions.follow(each);
-          return eventText({ id: this.#positions.cursor, data: each.text });
+          return eventText({ ...(this.#hasCursor && { id: this.#positions.cursor }), data: each.text });
         })
         .join(''),
     );

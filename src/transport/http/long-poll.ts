@@ -89,6 +89,7 @@ export class LongPoll<Printed> extends ResponseCarrier<Printed> {
   #answer(reason: string | undefined): void {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
-    this.#resolve({ items: this.#items, upToDate: this.#isSettled || reason === 'done', reason });
+    const upToDate = (this.#isSettled && !this.#isFull) || reason === 'done'; // what found no room follows
+    this.#resolve({ items: this.#items, upToDate, reason });
   }
 }
