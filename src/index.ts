@@ -19,9 +19,10 @@ export type { History, HistoryOptions, Message, PublishOptions } from './server/
 export type { ListOptions, SessionInfo, SessionRegistry } from './server/api/sessions.js';
 export type { Stats } from './server/api/stats.js';
 export type { AppOptions } from './server/app.js';
-export { createApp } from './server/app.js';
+export { createApp, replaceCertificate } from './server/app.js';
 export type { DrainOptions, RevokeOptions } from './server/earshot.js';
 export { Earshot } from './server/earshot.js';
+export type { TlsOptions } from './server/http/tls.js';
 export type {
   ConnectEvent,
   ConnectIdentity,
@@ -33,17 +34,18 @@ export type {
 export type { EarshotOptions } from './server/options/options.js';
 export { OptionsError } from './server/options/options.js';
 export { earshot, earshot as default } from './server/plugin.js';
+export type { Creation, Fork, Lifetime } from './store/creation.js';
 export type { MemoryStoreOptions } from './store/memory.js';
 export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';
+export type { MessageData, NewMessage, StoredMessage } from './store/message.js';
+export { Closed, Fenced, OutOfSequence } from './store/refusals.js';
 export type {
   Appended,
   ChannelStat,
-  NewMessage,
   Page,
   ReadBound,
   Retention,
   Store,
-  StoredMessage,
   Tail,
   Watcher,
 } from './store/store.js';

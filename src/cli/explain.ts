@@ -32,6 +32,12 @@ interface Explained {
   readonly hooks: readonly string[];
 }
 
+const CREATE: Record<ChannelRule['create'], string> = {
+  command: 'by a publish command, or a PUT of who may manage',
+  publish: 'by whoever publishes, or a PUT of who may manage',
+  server: 'by the server, or a PUT of who may manage',
+};
+
 const HELP = `
 Takes every flag of "earshot serve" too. A token on the command line is visible to other users of this machine, and stays in
 the history of the shell: with --token - it is read from stdin.
@@ -86,6 +92,7 @@ function explain(channel: string, caller: Caller, options: ResolvedOptions): Exp
       publish: verdict('publish'),
       history: verdict('history'),
       presence: verdict('presence'),
+      manage: verdict('manage'),
     },
     retention: rule.retention,
     create: rule.create,
@@ -115,7 +122,7 @@ function inWords(found: Explained): string {
     ['caller', caller.user === null ? 'anonymous' : `${caller.user} (${caller.name})`],
     ...verdicts.map(([name, { may, because }]) => [name, `${may ? 'yes' : 'no'}: ${because}`]),
     ['retention', `${messages} messages, ${ageMs} ms, ${bytes} bytes`],
-    ['create', found.create === 'publish' ? 'by whoever publishes' : 'by the server alone'],
+    ['create', CREATE[found.create]],
     ['presence is', found.presence ? 'told' : 'off'],
     ['maxMessageBytes', maxMessageBytes === null ? 'what a frame takes' : String(maxMessageBytes)],
     ['publishesPerSecond', publishesPerSecond === null ? 'as many as commands' : String(publishesPerSecond)],

@@ -18,6 +18,7 @@ const FIRST = [
   'logFormat',
 ];
 const HEADINGS: Readonly<Record<string, string>> = {
+  tls: 'TLS:',
   token: 'Tokens:',
   limits: 'Limits:',
   retention: 'Retention:',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Command, InvalidArgumentError } from 'commander';
 import { SignJWT } from 'jose';
+import { ACTIONS } from '../core/policy/action.js';
 import { parseGrants } from '../core/policy/grants.js';
 import { Refused } from '../protocol/refused.js';
 import type { ResolvedOptions } from '../server/options/options.js';
@@ -62,9 +63,7 @@ function addChannel(text: string, before: Channels = {}): Channels {
     parseGrants(channels);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    throw new InvalidArgumentError(
-      'write it as pattern=actions, the actions among subscribe, publish, history, presence.',
-    );
+    throw new InvalidArgumentError(`write it as pattern=actions, the actions among ${ACTIONS.join(', ')}.`);
   }
   return channels;
 }

@@ -1,34 +1,42 @@
 import type { Push } from '../protocol/pushes.js';
-import type { StoredMessage } from '../store/store.js';
+import type { StoredMessage } from '../store/message.js';
 
-/** How frames travel; also what metrics call it. */
-export type Transport = 'websocket' | 'http';
+/** How frames travel; also what metrics call it. `http` is a request that publishes and reads nothing. */
+export type Transport = 'websocket' | 'sse' | 'long-poll' | 'poll' | 'http';
 
 /**
- * How one kind of carrier prints what it carries. Stateless and shared by every carrier of the kind,
- * so that what many readers get is printed once.
+ * How one kind of carrier prints what it carries. Stateless and shared by every carrier of the kind, so that what
+ * many readers get is printed once. What it prints is the carrier's own affair: mostly bytes.
  */
-export interface Encoding {
-  /** Messages of one channel, in order, as the bytes of one write. */
-  messages(channel: string, messages: readonly StoredMessage[]): Uint8Array;
+export interface Encoding<Printed = unknown> {
+  /** Messages of one channel, in order, as one write. `upToDate` is true where nothing follows them yet. */
+  messages(channel: string, messages: readonly StoredMessage[], upToDate: boolean): Printed;
   /** A push, or undefined where this kind of carrier doesn't tell of it. */
-  push(push: Push): Uint8Array | undefined;
+  push(push: Push): Printed | undefined;
   /** An envelope that is text already, or undefined where this kind of carrier has no replies. */
-  reply(text: string): Uint8Array | undefined;
+  reply(text: string): Printed | undefined;
 }
 
 /** One open connection, as the core sees it: where bytes go. It knows nothing of channels. */
-export interface Carrier {
+export interface Carrier<Printed = unknown> {
   readonly transport: Transport;
-  readonly encoding: Encoding;
+  readonly encoding: Encoding<Printed>;
   /** Bytes that were written and have not left the process. */
   readonly queuedBytes: number;
   /** Bytes that ever came in; any growth is a sign of life. */
   readonly receivedBytes: number;
   /** Bytes that ever went out to the kernel. */
   readonly sentBytes: number;
-  /** Takes bytes of this carrier's encoding. Ignored once it is closing. Never throws. */
-  write(bytes: Uint8Array): void;
+  /** False where a ping is sent to keep what stands between awake, and nothing can come back. */
+  readonly answersPings: boolean;
+  /** True where it is there for the subscriptions it began with: without any, its session ends. */
+  readonly endsWithSubscriptions: boolean;
+  /** Takes what this carrier's encoding has printed, and nothing else. Ignored once it is closing. Never throws. */
+  write(printed: Printed): void;
+  /** All that there is was handed over: every subscription is live. May be told again. */
+  settled(): void;
+  /** The time that it was given is up. */
+  timeUp(): void;
   /** Asks the peer for a sign of life. */
   ping(): void;
   /** Stops and restarts taking input; what has arrived may still come. */
@@ -42,17 +50,17 @@ export interface Carrier {
 
 /** Prints the same thing once for each encoding that asks for it. */
 export class EncodeOnce {
-  readonly #encode: (encoding: Encoding) => Uint8Array | undefined;
-  readonly #printed = new Map<Encoding, Uint8Array | undefined>();
+  readonly #encode: (encoding: Encoding) => unknown;
+  readonly #printed = new Map<Encoding, unknown>();
 
-  constructor(encode: (encoding: Encoding) => Uint8Array | undefined) {
+  constructor(encode: (encoding: Encoding) => unknown) {
     this.#encode = encode;
   }
 
-  for(encoding: Encoding): Uint8Array | undefined {
+  for(encoding: Encoding): unknown {
     if (this.#printed.has(encoding)) return this.#printed.get(encoding);
-    const bytes = this.#encode(encoding);
-    this.#printed.set(encoding, bytes);
-    return bytes;
+    const printed = this.#encode(encoding);
+    this.#printed.set(encoding, printed);
+    return printed;
   }
 }

@@ -16,6 +16,7 @@ export interface Actor {
 
 /** Somebody asks to do something on a channel. */
 export interface AuthorizeEvent extends Actor {
+  /** `manage` is to make the channel by PUT, to close or to delete it: true to whatever is asked allows that too. */
   readonly action: Action;
   readonly channel: string;
 }

@@ -52,6 +52,15 @@ export const MAX_PAGE_BYTES = 128 * 1024;
 /** Bytes of messages that leave in one write; more of one turn leave in several, each where there is room. */
 export const MAX_BATCH_BYTES = 128 * 1024;
 
+/**
+ * Messages that leave in one write, and that one read of the log for a subscription takes: where each is printed with
+ * something of its own, small ones make much.
+ */
+export const MAX_WRITE_MESSAGES = 200;
+
+/** Messages that one append has at most. */
+export const MAX_BATCH_MESSAGES = 10_000;
+
 /** Commands of one session that are carried out at once; more wait unread. */
 export const MAX_COMMANDS_IN_FLIGHT = 16;
 

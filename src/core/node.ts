@@ -12,9 +12,10 @@ import type { Identity } from './policy/policy.js';
 import type { PolicyTable } from './policy/table.js';
 import type { Quota } from './quota/quota.js';
 import { Rates } from './quota/rates.js';
+import { Deadlines } from './session/deadlines.js';
 import type { Job, Release } from './session/inbox.js';
 import type { LivenessTimes } from './session/liveness.js';
-import type { SessionHost } from './session/session.js';
+import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
 import type { Journal, Telemetry } from './telemetry.js';
@@ -40,6 +41,8 @@ export interface NodeParts {
   readonly random: () => number;
   /** Unguessable, never the same twice. */
   readonly makeId: () => string;
+  /** Asks for a call of `wake` at this time of uptimeMs; an earlier one that was asked for stands. */
+  readonly alarm: (atMs: number) => void;
 }
 
 /** One process: its store, its fan-out, its sessions. */
@@ -56,10 +59,11 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly uptimeMs: () => number;
   readonly random: () => number;
   readonly hub: Hub;
-  readonly presence = new Presence();
+  readonly presence: Presence;
   readonly sessions: Sessions;
   readonly rates = new Rates();
-  readonly #makeId: () => string;
+  readonly makeId: () => string;
+  readonly #deadlines: Deadlines<Session>;
 
   constructor(parts: NodeParts) {
     this.store = parts.store;
@@ -75,12 +79,14 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
     this.hub = new Hub(parts.store, parts.defer);
-    this.#makeId = parts.makeId;
+    this.makeId = parts.makeId;
+    this.presence = new Presence(parts.uptimeMs);
+    this.#deadlines = new Deadlines(parts.alarm);
   }
 
   /** A session for a connection that was admitted. It has not spoken yet. */
-  begin(identity: Identity, carrier: Carrier, address: string): Session {
-    const session = new Session(this, this.#makeId(), identity, carrier, address);
+  begin(identity: Identity, carrier: Carrier, address: string, visit?: Visit): Session {
+    const session = new Session(this, this.makeId(), identity, carrier, address, visit);
     this.sessions.add(session);
     this.journal.session('began', session.actor);
     return session;
@@ -91,7 +97,17 @@ export class EarshotNode implements SessionHost, CommandContext {
     const now = this.now();
     const uptimeMs = this.uptimeMs();
     for (const session of this.sessions.all()) session.tick(now, uptimeMs);
+    this.presence.expire();
     this.store.sweep();
+  }
+
+  /** Sessions whose time is up are told so. */
+  wake(): void {
+    for (const session of this.#deadlines.due(this.uptimeMs())) session.timeUp();
+  }
+
+  timeUpAt(session: Session, atMs: number): () => void {
+    return this.#deadlines.add(atMs, session);
   }
 
   run(session: Session, job: Job, release: Release): Promise<void> {
@@ -100,7 +116,8 @@ export class EarshotNode implements SessionHost, CommandContext {
 
   subscribed(subscription: Subscription): void {
     this.telemetry.subscribed(subscription.session.carrier.transport);
-    if (this.policy.rule(subscription.channel).presence) this.presence.join(subscription);
+    if (isMember(subscription) && this.policy.rule(subscription.channel).presence)
+      this.presence.join(subscription);
   }
 
   unsubscribed(subscription: Subscription, cause: LeftCause | undefined): void {
@@ -120,4 +137,9 @@ export class EarshotNode implements SessionHost, CommandContext {
   quotas(user: string | null, address: string): Quota[] {
     return this.sessions.quotas(user, address);
   }
+}
+
+/** A request that waits once, and names nobody, is not somebody who is there. */
+function isMember({ session }: Subscription): boolean {
+  return session.carrier.transport !== 'long-poll' || session.visit !== undefined;
 }

@@ -13,6 +13,11 @@ interface ErrorRow {
  */
 export const ERRORS = {
   bad_envelope: { status: 400, advice: 'never', meaning: 'The frame is not an envelope of this protocol.' },
+  bad_request: {
+    status: 400,
+    advice: 'never',
+    meaning: 'A header, a parameter or the body of the request is malformed.',
+  },
   bad_channel: { status: 400, advice: 'never', meaning: 'That is not the name of a channel.' },
   bad_data: {
     status: 422,

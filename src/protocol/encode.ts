@@ -2,12 +2,15 @@ import type { ErrorCode } from './codes.js';
 import { ERRORS } from './codes.js';
 import type { ErrorPush } from './pushes.js';
 
-/** A message as stored: `data` is its JSON text, which is spliced into what goes out and never parsed. */
+/**
+ * A message as stored: `data` is its JSON text, which is spliced into what goes out and never parsed, or bytes, which
+ * go as base64 (RFC 4648 §4) with `encoding` beside them.
+ */
 export interface EncodableMessage {
   readonly offset: string;
   readonly from: string;
   readonly at: number;
-  readonly data: string;
+  readonly data: string | Uint8Array;
   readonly meta?: string | undefined;
 }
 
@@ -41,7 +44,16 @@ function members({ messages, offset, upToDate }: EncodablePage): string {
 /** Names of channels and offsets need no escapes; the name of a publisher may. */
 function body(message: EncodableMessage): string {
   const meta = message.meta === undefined ? '' : `,"meta":${message.meta}`;
-  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},"data":${message.data}${meta}`;
+  return `"offset":"${message.offset}","from":${JSON.stringify(message.from)},"at":${message.at},${dataMembers(message.data)}${meta}`;
+}
+
+function dataMembers(data: string | Uint8Array): string {
+  return typeof data === 'string' ? `"data":${data}` : `"data":"${toBase64(data)}","encoding":"base64"`;
+}
+
+/** Bytes as base64. */
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 /** An `error` push; with an id it answers that command. */

@@ -86,9 +86,9 @@ export function outlineJson(text: string): JsonOutline {
 
 /**
  * The texts of the elements of a JSON array, or undefined where the text is none. What stands between the
- * commas may still be anything: parsing an element tells.
+ * commas may still be anything: parsing an element tells. Of more than `max` elements only one more is looked for.
  */
-export function splitJsonArray(text: string): string[] | undefined {
+export function splitJsonArray(text: string, max = Number.POSITIVE_INFINITY): string[] | undefined {
   const { start, end } = trimSpan(text, 0, text.length);
   if (text.charCodeAt(start) !== OPEN_BRACKET || text.charCodeAt(end - 1) !== CLOSE_BRACKET) return undefined;
   const elements: string[] = [];
@@ -100,7 +100,7 @@ export function splitJsonArray(text: string): string[] | undefined {
     else if (char === OPEN_BRACE || char === OPEN_BRACKET) depth++;
     else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--;
     else if (char === COMMA && depth === 0) {
-      elements.push(text.slice(elementStart, at));
+      if (elements.push(text.slice(elementStart, at)) > max) return elements;
       elementStart = at + 1;
     }
   }

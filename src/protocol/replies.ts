@@ -22,6 +22,8 @@ export const messageBody = {
   /** When it was stored, in ms since 1970. */
   at: z.int(),
   data: z.unknown(),
+  /** Present where the channel is not JSON: `data` is a string with bytes. */
+  encoding: z.literal('base64').exactOptional(),
   /** Notes of the server beside the data; absent where there are none. */
   meta: z.record(z.string(), z.unknown()).exactOptional(),
 };

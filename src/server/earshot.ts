@@ -3,15 +3,17 @@ import type { Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy/policy.js';
+import type { PolicyTable } from '../core/policy/table.js';
 import { request } from '../core/session/request.js';
 import type { Revocation } from '../core/session/revocations.js';
 import { Revocations } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
-import { MemoryStore } from '../store/memory.js';
+import { KEEP_EVERYTHING, MemoryStore } from '../store/memory.js';
 import type { Appended, Retention, Store } from '../store/store.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
+import { Alarm } from './alarm.js';
 import { ChannelRegistry } from './api/channels.js';
 import type { History, HistoryOptions, PublishOptions } from './api/messages.js';
 import { historyOf, membersOf, publishTo } from './api/messages.js';
@@ -56,11 +58,13 @@ export class Earshot implements AsyncDisposable {
   readonly sessions: SessionRegistry;
   readonly channels: ChannelRegistry;
   readonly heldAnswers = new HeldAnswers();
-  readonly #node: EarshotNode;
+  /** The core, for the routes of this package. Not promised: that any of it stays as it is. */
+  readonly node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
   readonly #revocations = new Revocations();
   readonly #ticker: NodeJS.Timeout;
+  readonly #alarm: Alarm;
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
   #draining = false;
@@ -73,15 +77,15 @@ export class Earshot implements AsyncDisposable {
     this.journal = new LogJournal(log, uptimeMs);
     this.metrics = new Metrics({
       carriers: () => this.#carriers(),
-      channels: () => this.#node.hub.channels,
+      channels: () => this.node.hub.channels,
       draining: () => this.leaving,
       eventLoopDelay: () => this.eventLoopDelay,
     });
     const hooks = guardHooks(options.hooks, options.hookTimeoutMs, this.journal);
     const authenticate = this.#authenticator(options);
     const policy = policyFrom(options);
-    this.#node = new EarshotNode({
-      store: options.store ?? memoryStore(options, (channel) => policy.rule(channel).retention),
+    this.node = new EarshotNode({
+      store: options.store ?? memoryStore(options, retentionBy(policy)),
       policy,
       hooks,
       limits: options.limits,
@@ -94,13 +98,15 @@ export class Earshot implements AsyncDisposable {
       defer: setImmediate,
       random: Math.random,
       makeId: randomUUID,
+      alarm: (atMs) => this.#alarm.ring(atMs),
     });
-    this.sessions = new SessionRegistry(this.#node);
-    this.channels = new ChannelRegistry(this.#node);
+    this.#alarm = new Alarm(uptimeMs, () => this.node.wake());
+    this.sessions = new SessionRegistry(this.node);
+    this.channels = new ChannelRegistry(this.node);
     this.admission = new Admission(options, hooks, this.#occupancy(authenticate));
     this.#endpoint = new WebSocketEndpoint({
       options,
-      node: this.#node,
+      node: this.node,
       admission: this.admission,
       metrics: this.metrics,
       journal: this.journal,
@@ -109,7 +115,7 @@ export class Earshot implements AsyncDisposable {
   }
 
   get store(): Store {
-    return this.#node.store;
+    return this.node.store;
   }
 
   /** True from the moment that the end was asked for: not ready any more. */
@@ -133,22 +139,22 @@ export class Earshot implements AsyncDisposable {
    * `fenced` and `out_of_sequence`.
    */
   publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Appended> {
-    return publishTo(this.#node, channel, data, options);
+    return publishTo(this.node, channel, data, options);
   }
 
   /** A page of the log. Rejects with `bad_channel`, `bad_offset`, or `gone` where what followed is no longer kept. */
   history(channel: string, options: HistoryOptions = {}): Promise<History> {
-    return historyOf(this.#node, channel, options);
+    return historyOf(this.node, channel, options);
   }
 
   /** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
   presence(channel: string): { readonly members: readonly Member[]; readonly count: number } {
-    return membersOf(this.#node, channel);
+    return membersOf(this.node, channel);
   }
 
   /** What this node holds. */
   stats(): Stats {
-    return statsOf(this.#node, this.leaving);
+    return statsOf(this.node, this.leaving);
   }
 
   /**
@@ -159,7 +165,7 @@ export class Earshot implements AsyncDisposable {
    */
   revoke(revocation: Revocation, { until = Number.POSITIVE_INFINITY }: RevokeOptions = {}): number {
     this.#revocations.add(revocation, Date.now(), until);
-    const { sessions } = this.#node;
+    const { sessions } = this.node;
     const concerned = 'user' in revocation ? sessions.of(revocation.user) : sessions.all();
     const now = Date.now();
     const ended = concerned.filter(({ identity }) => this.#revocations.has(identity, now));
@@ -170,7 +176,7 @@ export class Earshot implements AsyncDisposable {
 
   /** A command of an admitted caller that comes without a session: the text of its envelope in, of its answer out. */
   request(identity: Identity, address: string, text: string): Promise<string> {
-    return request(this.#node, randomUUID(), identity, address, text);
+    return request(this.node, randomUUID(), identity, address, text);
   }
 
   /** Takes the upgrades of our path on a server, whoever else listens there. `scope` is the prefix it is registered under. */
@@ -194,6 +200,7 @@ export class Earshot implements AsyncDisposable {
   async close(): Promise<void> {
     await this.drain();
     clearInterval(this.#ticker);
+    this.#alarm.stop();
     this.#eventLoop.stop();
     this.#giveBack?.();
     if (this.options.store === undefined) await this.store.end();
@@ -211,7 +218,7 @@ export class Earshot implements AsyncDisposable {
     this.heldAnswers.end();
     const beganAt = performance.now();
     this.#draining = true;
-    await drainSessions(this.#node, this.#endpoint.webSockets, {
+    await drainSessions(this.node, this.#endpoint.webSockets, {
       timeoutMs: Math.max(1, timeoutMs - delayMs),
       backWithinMs: this.options.drainTimeoutMs,
       reconnectsPerSecond: this.options.reconnectsPerSecond,
@@ -231,7 +238,7 @@ export class Earshot implements AsyncDisposable {
   }
 
   #occupancy(authenticate: (token: string) => Promise<Identity>) {
-    const { sessions } = this.#node;
+    const { sessions } = this.node;
     return {
       draining: () => this.draining,
       sessions: () => sessions.size,
@@ -249,13 +256,13 @@ export class Earshot implements AsyncDisposable {
   }
 
   *#carriers() {
-    for (const session of this.#node.sessions) yield session.carrier;
+    for (const session of this.node.sessions) yield session.carrier;
   }
 
   #tick(): void {
     this.#eventLoop.sample();
     try {
-      this.#node.tick();
+      this.node.tick();
     } catch (error) {
       this.journal.error(error, {}); // a store's upkeep, say: the next tick tries again
     }
@@ -266,7 +273,18 @@ function uptimeMs(): number {
   return performance.now();
 }
 
-function memoryStore({ limits }: ResolvedOptions, retention: (channel: string) => Retention): MemoryStore {
+/** What is made to be kept whole loses only what its own rule says. */
+function retentionBy(policy: PolicyTable): (channel: string, whole: boolean) => Retention {
+  return (channel, whole) => {
+    const { retention, ownRetention } = policy.rule(channel);
+    return whole ? { ...KEEP_EVERYTHING, ...ownRetention } : retention;
+  };
+}
+
+function memoryStore(
+  { limits }: ResolvedOptions,
+  retention: (channel: string, whole: boolean) => Retention,
+): MemoryStore {
   return new MemoryStore({ retention, maxChannels: limits.maxChannels, maxBytes: limits.maxStoreBytes });
 }
 

@@ -1,11 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { codeOfStatus } from '../protocol/codes.js';
 import { Refused } from '../protocol/refused.js';
 import { adminRoutes } from './admin/routes.js';
 import { Earshot } from './earshot.js';
 import { LastConnections } from './http/last-connections.js';
-import { problem, problemOf } from './http/problem.js';
+import { problemFrom } from './http/problem.js';
 import type { EarshotOptions } from './options/options.js';
 import { loggedRequest } from './report/requests.js';
 import { commandsRoute } from './routes/commands.js';
@@ -14,6 +13,8 @@ import { pageRoutes } from './routes/pages.js';
 import { probeRoutes } from './routes/probes.js';
 import { sessionRoute } from './routes/session.js';
 import { upgradeHint } from './routes/websocket.js';
+import { readRoute } from './streams/read.js';
+import { streamRoutes } from './streams/routes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -54,15 +55,23 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   const { path, probes, metrics, pages, admin } = earshot.options;
+  scope.addHook('preValidation', refuseCut);
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
   if (metrics) metricsRoute(scope, earshot.metrics.registry);
   sessionRoute(scope, earshot);
   await scope.register(async (commands) => commandsRoute(commands, earshot));
+  await scope.register(async (streams) => streamRoutes(streams, earshot));
+  await scope.register(async (reads) => readRoute(reads, earshot));
   upgradeHint(scope, path);
   if (admin !== undefined)
     await scope.register(async (operator) => adminRoutes(operator, earshot, admin.key));
   if (pages) await pageRoutes(scope);
+}
+
+/** Over HTTP/2 a body that the peer has cut off ends like one that is complete: it must not be taken for one. */
+async function refuseCut({ raw }: FastifyRequest): Promise<void> {
+  if (raw.aborted) throw new Refused('bad_envelope', 'the request was cut off');
 }
 
 /** Errors leave as problem documents, with the codes that every transport uses. */
@@ -77,14 +86,11 @@ function answer(
     metrics.refused(error.code);
     journal.refused(`request: ${error.code}`, { address: admission.addressOf(raw) });
   } else if (status >= 500) journal.error(error, {});
-  reply.code(status).headers(headers).send(body);
-}
-
-function problemFrom(error: FastifyError | Refused) {
-  if (error instanceof Refused) return problemOf(error);
-  const { statusCode: status = 500 } = error;
-  if (status >= 500) return problem('internal', 'the server failed');
-  return problem(codeOfStatus(status) ?? 'bad_envelope', error.message, {}, status);
+  const known = reply.getHeader('retry-after'); // who refuses may know better when to come back
+  reply
+    .code(status)
+    .headers({ ...headers, ...(known !== undefined && { 'retry-after': known }) })
+    .send(body);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { PinoPretty } from 'pino-pretty';
 import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
+import { readCertificate, replaceOnHangup } from './certificate.js';
 import type { Settings } from './settings/settings.js';
 
 /** Of the time for the whole end: what is left after the drain for everything else. */
@@ -13,16 +14,21 @@ const WEAK_SECRET_BYTES = 32;
 
 /** Runs the server until a signal ends it. Rejects with an OptionsError for what can't be started. */
 export async function serve(
-  { listen, logLevel, logFormat, options }: Settings,
+  { listen, tls, logLevel, logFormat, options }: Settings,
   write: (text: string) => void,
 ): Promise<void> {
-  const app = await createApp(options, { logger: loggerOf(logLevel, logFormat) });
-  const signals = endOnSignal(app); // first: one may come as soon as the address is printed
+  const app = await createApp(options, {
+    logger: loggerOf(logLevel, logFormat),
+    ...(tls && { tls: readCertificate(tls) }),
+  });
+  const ignoreHangup = tls && replaceOnHangup(app, tls);
+  const signals = endOnSignal(app, tls ? ['SIGHUP'] : []); // first: one may come as soon as the address is printed
   try {
     const url = await app.listen(listen);
     announce(app, url, write);
   } catch (error) {
     signals.uninstall();
+    ignoreHangup?.();
     await app.close();
     throw new ListenError(describeListenError(error, listen));
   }
@@ -58,10 +64,10 @@ function announce(app: FastifyInstance, url: string, write: (text: string) => vo
 }
 
 /** A second signal ends at once; an error that nobody caught is logged, and ends in the same order with exit 1. */
-function endOnSignal(app: FastifyInstance): { uninstall(): void } {
+function endOnSignal(app: FastifyInstance, skip: 'SIGHUP'[]): { uninstall(): void } {
   const { drainTimeoutMs } = app.earshot.options;
   const timeoutMs = Math.max(drainTimeoutMs - END_MS, drainTimeoutMs / 2);
-  return closeWithGrace({ delay: drainTimeoutMs, logger: false }, async ({ err, signal }) => {
+  return closeWithGrace({ delay: drainTimeoutMs, logger: false, skip }, async ({ err, signal }) => {
     if (err === undefined) app.log.info({ signal }, 'draining');
     else app.log.fatal(err, 'uncaught error');
     // before close(): until then the probes answer, liveness with 200

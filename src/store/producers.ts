@@ -1,11 +1,12 @@
 import type { Producer } from '../protocol/commands.js';
 import { Refused } from '../protocol/refused.js';
+import { Fenced, OutOfSequence } from './refusals.js';
 
 /** What a producer that repeats itself is answered from. */
 interface ProducerState {
   epoch: number;
   lastSeq: number;
-  /** Where in the log its last messages stand, the newest at the end. */
+  /** Where in the log its last appends stand, the newest at the end. */
   places: number[];
   usedAt: number;
 }
@@ -20,25 +21,29 @@ export class Producers {
   /** In the order of their last use. */
   readonly #states = new Map<string, ProducerState>();
 
-  /**
-   * The `seq` in the log that this very message got before, or undefined where it is the next one.
-   * Throws `fenced`, `out_of_sequence` or `too_many`.
-   */
-  check(producer: Producer, now: number): number | undefined {
+  /** Where in the log this very append stands, or undefined where it is a new one. Throws `Fenced`. */
+  find(producer: Producer): number | undefined {
     const state = this.#states.get(producer.id);
-    if (state === undefined) {
-      expectSeq(0, producer.seq);
-      this.#makeRoom(now);
-      return undefined;
-    }
-    if (producer.epoch < state.epoch)
-      throw new Refused('fenced', `epoch ${state.epoch} of this producer has taken over`);
-    if (producer.epoch > state.epoch) return expectSeq(0, producer.seq);
-    if (producer.seq > state.lastSeq) return expectSeq(state.lastSeq + 1, producer.seq);
-    return placeOf(state, producer.seq);
+    if (state === undefined || producer.epoch > state.epoch) return undefined;
+    if (producer.epoch < state.epoch) throw new Fenced(state.epoch);
+    return producer.seq > state.lastSeq ? undefined : placeOf(state, producer.seq);
   }
 
-  /** Notes that the message was stored as the log's `place`-th. */
+  /** Throws `OutOfSequence` where it is not the producer's next, and `too_many` where there is no room for one more. */
+  expect(producer: Producer, now: number): void {
+    const state = this.#states.get(producer.id);
+    const isNewEpoch = state !== undefined && producer.epoch > state.epoch;
+    const expected = state === undefined || isNewEpoch ? 0 : state.lastSeq + 1;
+    if (producer.seq !== expected) throw new OutOfSequence(expected, producer.seq, isNewEpoch);
+    if (state === undefined) this.#makeRoom(now);
+  }
+
+  /** The highest that is stored of its epoch. */
+  lastSeq({ id }: Producer): number | undefined {
+    return this.#states.get(id)?.lastSeq;
+  }
+
+  /** Notes that the append was stored, up to the log's `place`-th message. */
   accept(producer: Producer, place: number, now: number): void {
     const before = this.#states.get(producer.id);
     const state =
@@ -62,10 +67,6 @@ export class Producers {
     }
     throw new Refused('too_many', `the channel has ${MAX_PRODUCERS} producers already`);
   }
-}
-
-function expectSeq(expected: number, seq: number): undefined {
-  if (seq !== expected) throw new Refused('out_of_sequence', `expected seq ${expected}, got ${seq}`);
 }
 
 /** An older repeat than the remembered ones is answered with the oldest of those: at or after its own. */

@@ -10,6 +10,7 @@ import t from 'tap';
 import { diagnose } from '../../src/cli/doctor/diagnose.js';
 import type { Finding } from '../../src/cli/doctor/finding.js';
 import { textOf } from '../../src/cli/doctor/finding.js';
+import { BUFFERING_FIX } from '../../src/cli/doctor/fixes.js';
 import type { DoctorFlags } from '../../src/cli/doctor/target.js';
 import { targetFrom } from '../../src/cli/doctor/target.js';
 import { CommandError } from '../../src/cli/failure.js';
@@ -400,4 +401,11 @@ t.test('command / lines, --json and exit codes → as they are documented', asyn
     t.strictSame({ code, stdout }, { code: 2, stdout: '' });
     t.match(stderr, /^.+\n$/);
   }
+});
+
+t.test('events come late / what is advised for Caddy → no line that sets flush_interval', (t) => {
+  const lines = String(BUFFERING_FIX['Caddy']).split('\n');
+  const active = lines.filter((line) => !line.trimStart().startsWith('#'));
+  t.strictSame(active, ['reverse_proxy 127.0.0.1:8080']); // with flush_interval Caddy does not tell of clients that leave
+  t.end();
 });

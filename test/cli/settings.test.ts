@@ -88,6 +88,8 @@ t.test('explain / each action → whether, and by which line; what else holds', 
     /^publish +no: channels\["chat\/\*"\]\.anonymous does not name it, and there is no token$/m,
   );
   t.match(stdout, /^retention +3 messages, 86400000 ms, 8388608 bytes$/m);
+  t.match(stdout, /^manage +no: channels\["chat\/\*"\]\.anonymous does not name it/m);
+  t.match(stdout, /^create +by a publish command, or a PUT of who may manage$/m);
   t.match(stdout, /^maxMessageBytes +100$/m);
   t.match(stdout, /^publishesPerSecond +2$/m);
 
@@ -100,6 +102,7 @@ t.test('explain / each action → whether, and by which line; what else holds', 
     actions: {
       publish: { may: true, because: 'channels["quiet/*"].authenticated' },
       presence: { may: false, because: 'channels["quiet/*"].presence is off' },
+      manage: { may: false, because: 'channels["quiet/*"].authenticated does not name it' },
     },
     presence: false,
     create: 'server',
@@ -155,10 +158,13 @@ t.test('token / what is asked for → the claims, signed; nothing else on stdout
     '--audience',
     'web',
   ];
-  const channels = ['--channel', 'chat/*=subscribe,publish', '--channel', 'news=history'];
+  const channels = ['--channel', 'chat/*=subscribe,publish', '--channel', 'news=history,manage'];
   const claims = decodeJwt(await tokenOf(...rich, ...channels));
   t.match(claims, { sub: 'ann', name: 'Ann', iss: 'us', aud: 'web', jti: /^[0-9a-f-]{36}$/ });
-  t.strictSame(claims['channels'], { 'chat/*': ['subscribe', 'publish'], news: ['history'] });
+  t.strictSame(claims['channels'], {
+    'chat/*': ['subscribe', 'publish'],
+    news: ['history', 'manage'],
+  });
   t.equal((claims.exp ?? 0) - (claims.iat ?? 0), 172_800);
   t.equal(decodeJwt(await tokenOf('--sub', 'ann', '--jti', 'one')).jti, 'one');
 });

@@ -1,46 +1,46 @@
 import type { Test } from 'tap';
 import { formatOffset } from '../../src/protocol/offset.js';
-import type { MakeDesk } from './store.js';
+import type { MakeDesk } from './desk.js';
+import { LONG_MS } from './desk.js';
 
 const MESSAGE = { from: 'ann', data: '1' };
-const LONG_MS = 10 ** 9;
 
 /** Which channels there are, and what they are like. */
 export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> {
   t.test('append / that makes nothing, to a channel that is not there → not_found', async (t) => {
     const { store } = await desk(t);
-    await t.rejects(store.append('a', MESSAGE, undefined, false), { code: 'not_found' });
+    await t.rejects(store.append('a', [MESSAGE], { creates: false }), { code: 'not_found' });
     await store.open('a');
     await t.rejects(
-      store.append('a', MESSAGE, undefined, false),
+      store.append('a', [MESSAGE], { creates: false }),
       { code: 'not_found' },
       'an identity is not enough',
     );
     await store.create('a');
-    await store.append('a', MESSAGE, undefined, false);
-    await store.append('b', MESSAGE);
-    await store.append('b', MESSAGE, undefined, false);
+    await store.append('a', [MESSAGE], { creates: false });
+    await store.append('b', [MESSAGE]);
+    await store.append('b', [MESSAGE], { creates: false });
     t.same(await store.list('', 10), ['a', 'b']);
   });
 
   t.test('create / once or twice, with readers there already → the identity that they hold', async (t) => {
     const { store } = await desk(t);
     const tail = await store.open('a');
-    t.same(await store.create('a'), tail);
-    await store.append('a', MESSAGE);
-    t.same(await store.create('a'), { ...tail, seq: 1 });
+    t.match(await store.create('a'), { created: true, tail });
+    await store.append('a', [MESSAGE]);
+    t.match(await store.create('a'), { created: false, tail: { ...tail, seq: 1 } });
   });
 
   t.test('create / and left alone for long → it is still there', async (t) => {
     const { store, clock } = await desk(t);
-    const tail = await store.create('a');
+    const { tail } = await store.create('a');
     clock.ms += LONG_MS;
     store.sweep();
     t.same(await store.open('a'), tail);
     t.same(await store.list('', 10), ['a']);
     await store.delete('a');
     t.same(await store.list('', 10), []);
-    await t.rejects(store.append('a', MESSAGE, undefined, false), { code: 'not_found' });
+    await t.rejects(store.append('a', [MESSAGE], { creates: false }), { code: 'not_found' });
   });
 
   t.test('stat / a channel with messages → where it begins and ends, and how much there is', async (t) => {
@@ -49,7 +49,7 @@ export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> 
     t.equal(await store.stat('a'), undefined);
     await store.open('a');
     t.equal(await store.stat('a'), undefined, 'an identity is not enough');
-    for (let count = 0; count < 3; count++) await store.append('a', MESSAGE);
+    for (let count = 0; count < 3; count++) await store.append('a', [MESSAGE]);
     const { epoch } = await store.open('a');
     const stat = await store.stat('a');
     t.match(stat, {
@@ -70,10 +70,13 @@ export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> 
 
   t.test('stat / an empty channel → nothing since ever', async (t) => {
     const { store } = await desk(t);
-    const tail = await store.create('a');
+    const { tail } = await store.create('a');
     t.same(await store.stat('a'), {
       start: { epoch: tail.epoch, seq: 0 },
       tail,
+      offset: formatOffset(tail.epoch, 0),
+      contentType: 'application/json',
+      lifetime: {},
       messages: 0,
       bytes: 0,
       lastAt: undefined,
@@ -83,7 +86,7 @@ export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> 
   t.test('list / many, asked for in pages → each once, sorted by bytes', async (t) => {
     const { store } = await desk(t);
     const names = Array.from({ length: 57 }, (_, at) => `${'zyxaA9'[at % 6]}/${(at * 7) % 57}`);
-    for (const name of names) await store.append(name, MESSAGE);
+    for (const name of names) await store.append(name, [MESSAGE]);
     const listed: string[] = [];
     for (
       let page = await store.list('', 10);
@@ -98,7 +101,7 @@ export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> 
 
   t.test('append / with notes → read as they were handed over', async (t) => {
     const made = await desk(t);
-    await made.store.append('a', { ...MESSAGE, meta: '{ "by":"server"}' });
+    await made.store.append('a', [{ ...MESSAGE, meta: '{ "by":"server"}' }]);
     t.match((await made.read()).messages, [{ data: '1', meta: '{ "by":"server"}' }]);
   });
 }

@@ -184,11 +184,11 @@ t.test('resume / beyond the tail, or what is no offset → bad_offset, and nothi
 
 t.test('live / messages of one turn → one write a reader, printed once', async (t) => {
   let printed = 0;
-  const counting: Encoding = {
+  const counting: Encoding<Uint8Array> = {
     ...jsonEncoding,
-    messages: (channel, messages) => {
+    messages: (channel, messages, upToDate) => {
       printed++;
-      return jsonEncoding.messages(channel, messages);
+      return jsonEncoding.messages(channel, messages, upToDate);
     },
   };
   const rig = new Rig();
@@ -209,11 +209,11 @@ t.test('live / messages of one turn → one write a reader, printed once', async
 
 t.test('live / readers of two encodings → printed once for each', async (t) => {
   const counts = [0, 0];
-  const counting = (which: number): Encoding => ({
+  const counting = (which: number): Encoding<Uint8Array> => ({
     ...jsonEncoding,
-    messages: (channel, messages) => {
+    messages: (channel, messages, upToDate) => {
       counts[which] = (counts[which] ?? 0) + 1;
-      return jsonEncoding.messages(channel, messages);
+      return jsonEncoding.messages(channel, messages, upToDate);
     },
   });
   const [one, other] = [counting(0), counting(1)];
@@ -498,12 +498,12 @@ t.test('close / in the very moment in which a reader goes live → it is told al
       await rig.store.close('a');
     };
     let armed = false;
-    const closing: Encoding = {
+    const closing: Encoding<Uint8Array> = {
       ...jsonEncoding,
-      messages: (channel, messages) => {
+      messages: (channel, messages, upToDate) => {
         if (armed) queueMicrotask(() => void close());
         armed = false;
-        return jsonEncoding.messages(channel, messages);
+        return jsonEncoding.messages(channel, messages, upToDate);
       },
     };
     const ann = rig.peer('ann', {}, closing);

@@ -1,5 +1,7 @@
 import t from 'tap';
-import type { PublishEvent } from '../../src/core/hooks.js';
+import { authorize } from '../../src/core/commands/authorize.js';
+import type { AuthorizeEvent, PublishEvent } from '../../src/core/hooks.js';
+import { ACTIONS, DEFAULT_ACTIONS } from '../../src/core/policy/action.js';
 import { parseGrants } from '../../src/core/policy/grants.js';
 import { PolicyTable } from '../../src/core/policy/table.js';
 import { Refused } from '../../src/protocol/refused.js';
@@ -57,6 +59,41 @@ t.test(
     t.same(rig.telemetry.limits, ['publishes of channel', 'publishes of channel']);
   },
 );
+
+for (const create of ['command', 'publish'] as const) {
+  t.test(`create / ${create} → a publish command makes the channel`, async (t) => {
+    const rig = new Rig({ policy: tableOf(['a', { create }]) });
+    await rig.peer('ann', ANN).publish('a', 1);
+    t.equal((await rig.store.open('a')).seq, 1);
+  });
+}
+
+t.test('create / server: who may manage publishes → makes none by that either', async (t) => {
+  const rig = new Rig({ policy: tableOf(['a', { create: 'server', authenticated: new Set(ACTIONS) }]) });
+  t.match(await rig.peer('ann', ANN).ask({ type: 'publish', channel: 'a', data: 1 }), { code: 'not_found' });
+});
+
+t.test('manage / who may not → forbidden in words, and no other action stands for it', async (t) => {
+  const asked: unknown[] = [];
+  const actor = { caller: identityOf('ann', ANN), session: undefined, address: '192.0.2.1' };
+  const policy = tableOf(
+    ['a', { authenticated: new Set(DEFAULT_ACTIONS) }],
+    ['b', { authenticated: new Set(['manage']) }],
+  );
+  await t.rejects(authorize({ policy, hooks: {} }, actor, 'manage', 'a'), {
+    code: 'forbidden',
+    message: 'you may not make, close or delete this channel',
+  });
+  await t.resolves(authorize({ policy, hooks: {} }, actor, 'manage', 'b'));
+  await t.rejects(authorize({ policy, hooks: {} }, actor, 'publish', 'b'), { code: 'forbidden' });
+  const hooks = { authorize: async (event: AuthorizeEvent) => asked.push(event) > 1 };
+  await t.rejects(authorize({ policy, hooks }, actor, 'manage', 'b'), { code: 'forbidden' });
+  await t.resolves(authorize({ policy, hooks }, actor, 'manage', 'a'), 'the hook has the last word');
+  t.match(asked, [
+    { ...actor, action: 'manage', channel: 'b' },
+    { action: 'manage', channel: 'a' },
+  ]);
+});
 
 t.test('create / only the server makes channels → not_found until it has, then as any other', async (t) => {
   const rig = new Rig({ policy: tableOf(['a', { create: 'server' }]) });

@@ -347,7 +347,7 @@ t.test(
 
 t.test('liveness / first pings of many → are spread over half of the interval', async (t) => {
   const times = { pingIntervalMs: 1000, pongTimeoutMs: 300, stallTimeoutMs: 5000 };
-  const vitals = { receivedBytes: 0, sentBytes: 0, queuedBytes: 0 };
+  const vitals = { receivedBytes: 0, sentBytes: 0, queuedBytes: 0, answersPings: true };
   const firstPing = (spread: number) => {
     const liveness = new Liveness(0, times, spread);
     for (let now = 0; ; now++) if (liveness.judge(now, times, vitals, false) === 'ping') return now;

@@ -210,7 +210,7 @@ t.test('client / its server drains, another takes over → resumes complete', as
   await first.app.close();
   await connecting;
   t.strictSame(byes, [{ code: 'draining', advice: 'retry', afterMs: [0, 1000] }]);
-  await store.append('orders', { from: 'another node', data: '"meanwhile"' });
+  await store.append('orders', [{ from: 'another node', data: '"meanwhile"' }]);
   const published = client.publish('orders', 'from afar');
   const second = await serverOn(t, options, first.port);
   await second.app.earshot.publish('orders', 'after');

@@ -53,8 +53,8 @@ async function converse(t: Test, lines: readonly Line[], talk: Talk, words: Plac
 
 t.test('docs/protocol.md / its examples → all belong to a kind that is tried here', async (t) => {
   const kinds = new Set(blocks.map(({ language, info }) => `${language} ${info}`.trim()));
-  t.strictSame([...kinds].sort(), ['http', 'wire', 'wire plain', 'wire token']);
-  const lines = blocks.flatMap((block) => linesOf(block));
+  t.strictSame([...kinds].sort(), ['http', 'http request', 'wire', 'wire plain', 'wire token']);
+  const lines = blocks.filter(({ info }) => info !== 'request').flatMap((block) => linesOf(block));
   t.ok(lines.length > 30, `there are ${lines.length} lines`);
 });
 
@@ -114,6 +114,69 @@ t.test('docs/protocol.md / commands over HTTP → are sent and answered byte for
     );
   }
 });
+
+t.test('docs/protocol.md / requests → are sent and answered byte for byte', async (t) => {
+  const host = await serverOn(t, { dev: true });
+  const words = new Placeholders();
+  for (const block of examples('http', 'request')) {
+    await t.test(`line ${block.line}`, async (t) => {
+      const { request, answer } = exchangeOf(block);
+      const [method = '', path = ''] = words.fill(request.first).split(' ');
+      const response = await fetch(`http://${host}${path}`, {
+        method,
+        headers: request.headers,
+        ...(request.body !== '' && { body: request.body }),
+      });
+      t.equal(String(response.status), answer.first);
+      for (const [name, value] of answer.headers) {
+        const came = response.headers.get(name) ?? 'none';
+        t.equal(came, words.learn(value, came), name);
+      }
+      const came = await readUpTo(response, answer.body.split('\n').length);
+      t.equal(came, words.learn(answer.body, came));
+    });
+  }
+});
+
+/** A message of HTTP in an example. */
+interface HttpExample {
+  readonly first: string;
+  readonly headers: [string, string][];
+  readonly body: string;
+}
+
+/** The request of an example (`>`), and its answer (`<`, after one that is empty). */
+function exchangeOf({ text, line }: Block): { readonly request: HttpExample; readonly answer: HttpExample } {
+  const lines = text.trimEnd().split('\n');
+  const side = (sign: string) => lines.filter((each) => each[0] === sign).map((each) => each.slice(2));
+  if (lines.some((each) => !/^[<>]( |$)/.test(each)))
+    throw new Error(`line ${line}: neither sent nor received`);
+  return { request: exampleOf(side('>')), answer: exampleOf(side('<').slice(1)) };
+}
+
+function exampleOf([first = '', ...rest]: readonly string[]): HttpExample {
+  const end = rest.indexOf('');
+  const head = end === -1 ? rest : rest.slice(0, end);
+  const headers = head.map((each) => {
+    const [, name = '', value = ''] = /^([^:]+): (.*)$/.exec(each) ?? [];
+    return [name, value] satisfies [string, string];
+  });
+  return { first, headers, body: end === -1 ? '' : rest.slice(end + 1).join('\n') };
+}
+
+/** The body as far as the example has lines: an event stream goes on. */
+async function readUpTo(response: Response, lines: number): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const isStream = response.headers.get('content-type') === 'text/event-stream';
+  let text = '';
+  while (reader !== undefined && !(isStream && text.split('\n').length > lines + 1)) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  await reader?.cancel();
+  return text.split('\n').slice(0, lines).join('\n');
+}
 
 async function post(url: string, body: string): Promise<string> {
   const response = await fetch(url, {

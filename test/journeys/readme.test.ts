@@ -48,8 +48,9 @@ const RUNNERS: Readonly<Record<string, (t: Test, text: string) => Promise<void>>
   text: tree,
 };
 
-const blocks = blocksOf(read('README.md'));
 const kindOf = ({ language, info }: Block) => `${language} ${info}`.trim();
+/** But for the sessions, which are one story: readme-session.test.ts tells it. */
+const blocks = blocksOf(read('README.md')).filter((block) => kindOf(block) !== 'sh session');
 
 t.test('README.md / its blocks → every kind is there', async (t) => {
   t.strictSame([...new Set(blocks.map(kindOf))].sort(), Object.keys(RUNNERS).sort());

@@ -127,7 +127,14 @@ for (const prefix of ['', '/rt']) {
       t.match(await ask('PUT', '/channel?channel=a%2Fb'), { status: 200, body: { channel: 'a/b' } });
       t.match(await ask('GET', '/channel?channel=a/b'), {
         status: 200,
-        body: { channel: 'a/b', lastAt: null, closed: false, subscriptions: 0, rule: '**' },
+        body: {
+          channel: 'a/b',
+          contentType: 'application/json',
+          lastAt: null,
+          closed: false,
+          subscriptions: 0,
+          rule: '**',
+        },
       });
       t.match(await ask('GET', '/channels'), { status: 200, body: { channels: ['a/b'], next: null } });
 

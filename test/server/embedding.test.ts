@@ -223,6 +223,7 @@ t.test('channels / create, list, info, close, delete → as told, and subscriber
     channel: 'b/1',
     startOffset: offset,
     offset: published.offset,
+    contentType: 'application/json',
     messages: 1,
     bytes: Number,
     lastAt: Number,

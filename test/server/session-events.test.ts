@@ -43,17 +43,17 @@ t.test('stream / asked for → the plain answer at once, the end after the silen
   const plain: unknown = await (await fetch(`${on.url}/v1/session`, { headers })).json();
   const raw = await rawConnect(t, on.port);
   await raw.send(request(`?silentMs=${LONG_MS}`, headers));
-  const first = await raw.readUntil((bytes) => /^event: session\ndata: (.+)\n\n/m.exec(String(bytes))?.[1]);
+  const first = await raw.readUntil((bytes) => /^event: session\ndata:(.+)\n\n/m.exec(String(bytes))?.[1]);
   t.strictSame(JSON.parse(first), plain);
   t.match(plain, { user: 'u-1', name: 'Ann' });
   t.notMatch(String(raw.received()), 'event: end', 'the silence goes on');
   const short = await rawConnect(t, on.port);
   await short.send(request('?silentMs=0', headers));
   const response = await short.response();
-  t.equal(response.body, `event: session\ndata: ${JSON.stringify(plain)}\n\nevent: end\ndata: {}\n\n`);
+  t.equal(response.body, `event: session\ndata:${JSON.stringify(plain)}\n\nevent: end\ndata:{}\n\n`);
   t.match(response.headers, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store, no-transform',
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-store, no-transform',
     'x-accel-buffering': 'no',
     'access-control-allow-origin': 'https://app.example',
     vary: 'Origin',
@@ -139,7 +139,7 @@ for (const [how, end] of [
     await raw.send(request(`?silentMs=${LONG_MS}`));
     await raw.readUntil((bytes) => bytes.includes('event: session\n'));
     const ended = end(on);
-    t.match((await raw.response()).body, /^event: session\n.*\n\nevent: end\ndata: \{\}\n\n$/);
+    t.match((await raw.response()).body, /^event: session\n.*\n\nevent: end\ndata:\{\}\n\n$/);
     await ended;
   });
 }

@@ -5,7 +5,7 @@ import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
 import { firstAfter } from '../../src/store/first-after.js';
 import type { MemoryStoreOptions } from '../../src/store/memory.js';
-import { DEFAULT_RETENTION, MemoryStore } from '../../src/store/memory.js';
+import { DEFAULT_RETENTION, KEEP_EVERYTHING, MemoryStore } from '../../src/store/memory.js';
 import type { Retention } from '../../src/store/store.js';
 import { storeContract } from '../contract/store.js';
 
@@ -15,7 +15,7 @@ t.test('MemoryStore / the contract of every store', async (t) => {
 
 const ALL = { messages: 1e9, bytes: 1e9 };
 const SILENT = { appended: () => {}, closed: () => {}, deleted: () => {} };
-const message = (data: string) => ({ from: 'ann', data });
+const message = (data: string) => [{ from: 'ann', data }];
 
 function desk(options: Omit<MemoryStoreOptions, 'now'> = {}) {
   const clock = { ms: 1_800_000_000_000 };
@@ -40,16 +40,42 @@ t.test(
 );
 
 t.test('retention / asked for once a channel, by its name', async (t) => {
-  const asked: string[] = [];
-  const retention = (channel: string): Retention => {
-    asked.push(channel);
+  const asked: unknown[] = [];
+  const retention = (channel: string, whole: boolean): Retention => {
+    asked.push([channel, whole]);
     return { ...DEFAULT_RETENTION, messages: channel === 'short' ? 1 : 10 };
   };
   const { store, read } = desk({ retention });
   for (const channel of ['short', 'long', 'short', 'long']) await store.append(channel, message(channel));
   t.same(await read('short'), ['short']);
   t.same(await read('long'), ['long', 'long']);
-  t.same(asked, ['short', 'long']);
+  await store.create('made', { whole: true });
+  await store.create('also made');
+  await store.create('also made');
+  const all = [
+    ['short', false],
+    ['long', false],
+    ['made', true],
+    ['also made', false],
+  ];
+  t.same(asked, all);
+});
+
+t.test('retention / of a channel that is kept whole → everything, unless it is told otherwise', async (t) => {
+  const { store, clock, read } = desk();
+  const many = Array.from({ length: 1100 }, () => message('1')).flat();
+  const kept = async (channel: string, whole: boolean) => {
+    await store.create(channel, { whole });
+    await store.append(channel, many);
+    return (await read(channel)).length;
+  };
+  t.same([await kept('cut', false), await kept('whole', true)], [1000, 1100]);
+  clock.ms += 1e12;
+  t.same([(await read('cut')).length, (await read('whole')).length], [0, 1100]);
+  t.same(new Set(Object.values(KEEP_EVERYTHING)), new Set([Number.POSITIVE_INFINITY]));
+  const told = desk({ retention: () => ({ ...KEEP_EVERYTHING, messages: 2 }) });
+  await told.store.create('a', { whole: true, messages: many });
+  t.equal((await told.read('a')).length, 2);
 });
 
 t.test('offsets / deleted and made again, the clock standing still or set back → never twice', async (t) => {
@@ -105,7 +131,7 @@ t.test(
   'store / full → a channel gives up its own oldest; what finds no room even so is unavailable',
   async (t) => {
     const { store, read } = desk({ maxBytes: 800 });
-    const text = (size: number) => ({ from: '', data: JSON.stringify('x'.repeat(size - 2)) });
+    const text = (size: number) => [{ from: '', data: JSON.stringify('x'.repeat(size - 2)) }];
     await store.append('a', text(60));
     for (const _ of [1, 2, 3]) await store.append('b', text(20));
     t.equal((await read('b')).length, 2, 'its own oldest is gone');
@@ -117,6 +143,93 @@ t.test(
     t.equal((await read('b')).length, 3, 'there is room again');
   },
 );
+
+/** A message that takes 100 bytes of a store's room beside the 200 that each takes. */
+const piece = () => ({ from: '', data: '1'.repeat(100) });
+const FULL = { name: 'Refused', code: 'unavailable' };
+
+t.test('store / full, a channel that is kept whole → is refused room rather than cut', async (t) => {
+  const { store, read } = desk({ maxBytes: 1000 });
+  await store.create('whole', { whole: true, messages: [piece(), piece()] });
+  await store.append('cut', [piece()]);
+  await t.rejects(store.append('whole', [piece()]), FULL);
+  await t.rejects(
+    store.append('whole', [piece()], { closes: true, producer: { id: 'p', epoch: 0, seq: 0 } }),
+    FULL,
+  );
+  await store.append('cut', [piece()]);
+  t.same([(await read('whole')).length, (await read('cut')).length], [2, 1], 'the other gives up its own');
+  await store.delete('cut');
+  const producer = { id: 'p', epoch: 0, seq: 0 };
+  t.match(await store.append('whole', [piece()], { producer }), { duplicate: false, closed: false });
+  t.equal((await read('whole')).length, 3);
+});
+
+t.test('store / no room for what a channel is made with → nothing of it is there', async (t) => {
+  const { store, read } = desk({ maxBytes: 1000, maxChannels: 4 });
+  const { epoch } = await store.open('blank');
+  await store.create('a', { whole: true, messages: [piece(), piece()] });
+  const two = [piece(), piece()];
+  for (const channel of ['blank', 'new']) await t.rejects(store.create(channel, { messages: two }), FULL);
+  await t.rejects(store.create('new', { messages: two, closed: true, whole: true }), FULL);
+  await t.rejects(store.create('new', { fork: { source: 'a' } }), FULL, 'what a fork takes over counts');
+  const half = { whole: true, fork: { source: 'a', start: '-1', skip: 1 }, messages: [piece()] } as const;
+  await t.rejects(store.create('new', half), FULL);
+  t.same(await store.list('', 10), ['a']);
+  t.same(await store.stat('new'), undefined);
+  t.same(await store.open('blank'), { epoch, seq: 0, closed: false });
+  await store.append('a', [piece()]);
+  await store.delete('a');
+  t.equal(await store.stat('a'), undefined, 'no fork holds it');
+  await store.create('new', { messages: [piece(), piece(), piece()] });
+  t.equal((await read('new')).length, 3, 'all the room is there');
+});
+
+t.test(
+  'store / too many channels for one more that is made → it takes no room, and holds no source',
+  async (t) => {
+    const { store, read } = desk({ maxBytes: 1000, maxChannels: 1 });
+    await store.create('a', { messages: [piece()] });
+    const tooMany = { name: 'Refused', code: 'too_many' };
+    for (const creation of [{}, { messages: [piece()] }, { fork: { source: 'a' } }, { closed: true }])
+      await t.rejects(store.create('b', creation), tooMany);
+    await store.append('a', [piece(), piece()]);
+    t.equal((await read('a')).length, 3, 'there is room for all that fits');
+    await store.delete('a');
+    t.match(await store.create('b'), { created: true });
+  },
+);
+
+t.test('store / forks and their sources, deleted in any order → all the room is free again', async (t) => {
+  const { store, read } = desk({ maxBytes: 3000 });
+  const orders = ['abcd', 'dcba', 'bdac', 'cabd', 'badc'];
+  for (const order of orders) {
+    await store.create('a', { whole: true, messages: [piece(), piece()] });
+    await store.create('b', { whole: true, fork: { source: 'a', start: '-1', skip: 1 } });
+    await store.create('c', { whole: true, fork: { source: 'b' }, messages: [piece()] });
+    await store.create('d', { whole: true, fork: { source: 'c' } });
+    for (const channel of order) await store.delete(channel);
+    t.same(await store.list('', 10), []);
+    await store.create('e', { whole: true, messages: Array.from({ length: 10 }, piece) });
+    t.equal((await read('e')).length, 10, order);
+    await t.rejects(store.append('e', [piece()]), FULL);
+    await store.delete('e');
+  }
+});
+
+t.test('store / a part of a message is taken over → it takes its own room', async (t) => {
+  const { store } = desk({ maxBytes: 1000 });
+  const type = { contentType: 'text/plain' };
+  await store.create('a', { ...type, messages: [{ from: '', data: Buffer.alloc(300) }] });
+  await store.create('b', { whole: true, fork: { source: 'a', start: '-1', skip: 100 } });
+  t.match(await store.stat('b'), { messages: 1, bytes: 100 });
+  const other = (bytes: number) =>
+    store.create('c', { whole: true, ...type, messages: [{ from: '', data: Buffer.alloc(bytes) }] });
+  await t.rejects(other(1), FULL);
+  await t.rejects(store.create('c', { fork: { source: 'a', start: '-1', skip: 1 } }), FULL);
+  await store.delete('b');
+  await other(300);
+});
 
 t.test('memory / a small message cut out of a large frame → does not keep the frame', async (t) => {
   const { store } = desk();
@@ -150,6 +263,10 @@ t.test('sweep / an empty channel that nobody uses → loses its identity after a
   t.equal((await store.open('full')).seq, 1, 'it is not empty');
   t.same(await store.open('closed'), closed, 'it must go on refusing');
   unwatch();
+  store.sweep();
+  store.sweep();
+  t.same(await store.open('watched'), watched, 'somebody watched until now');
+  clock.ms += 1001;
   store.sweep();
   store.sweep();
   t.not((await store.open('watched')).epoch, watched.epoch);
@@ -200,10 +317,11 @@ t.test(
   'producers / older than the remembered repeats → a duplicate, at or after its own offset',
   async (t) => {
     const { store } = desk();
-    const produce = (seq: number) => store.append('a', message('1'), { id: 'p', epoch: 0, seq });
+    const produce = (seq: number) =>
+      store.append('a', message('1'), { producer: { id: 'p', epoch: 0, seq } });
     const offsets: string[] = [];
     for (let seq = 0; seq < 1000; seq++) offsets.push((await produce(seq)).offset);
-    for (const seq of [999, 970, 940]) t.same(await produce(seq), { offset: offsets[seq], duplicate: true });
+    for (const seq of [999, 970, 940]) t.match(await produce(seq), { offset: offsets[seq], duplicate: true });
     const old = await produce(0);
     t.equal(old.duplicate, true);
     t.ok(old.offset > (offsets[0] ?? ''));
@@ -212,7 +330,8 @@ t.test(
 
 t.test('producers / more than a channel takes → too_many until one has been silent for long', async (t) => {
   const { store, clock } = desk();
-  const produce = (id: string, seq = 0) => store.append('a', message('1'), { id, epoch: 0, seq });
+  const produce = (id: string, seq = 0) =>
+    store.append('a', message('1'), { producer: { id, epoch: 0, seq } });
   for (let count = 0; count < 10_000; count++) await produce(`p${count}`);
   clock.ms += 599_999;
   await t.rejects(produce('one more'), { code: 'too_many' });

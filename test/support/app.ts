@@ -54,7 +54,7 @@ export async function appOn(
     app,
     url,
     port,
-    wsUrl: `ws://127.0.0.1:${port}${prefix}${path}`,
+    wsUrl: `${url.replace('http', 'ws')}${prefix}${path}`,
     metric,
     async metricReaches(value, name, labels) {
       await eventually(`${name} of ${value}`, async () => (await metric(name, labels)) >= value);

@@ -52,6 +52,8 @@ export class Rig {
   readonly store: Store;
   readonly telemetry = new Telltale();
   readonly logged: { readonly error: unknown; readonly context: object }[] = [];
+  /** When it asked to be woken. */
+  readonly alarms: number[] = [];
   /** What was refused, by its cause. */
   readonly refused: string[] = [];
   readonly journal: Journal = {
@@ -89,6 +91,7 @@ export class Rig {
       defer: (run) => this.#deferred.push(run),
       random: () => 0.5,
       makeId: () => `s${++this.#ids}`,
+      alarm: (atMs) => this.alarms.push(atMs),
     });
   }
 
@@ -107,6 +110,7 @@ export class Rig {
       this.pass(1000);
       each?.();
       this.node.tick();
+      this.node.wake();
     }
   }
 
@@ -128,7 +132,7 @@ export class Rig {
   }
 
   /** A session that speaks envelopes, welcomed. */
-  peer(name = 'ann', identity: Partial<Identity> = {}, encoding: Encoding = jsonEncoding): Peer {
+  peer(name = 'ann', identity: Partial<Identity> = {}, encoding: Encoding<Uint8Array> = jsonEncoding): Peer {
     const carrier = new FakeCarrier(encoding);
     const session = this.node.begin(identityOf(name, identity), carrier, '192.0.2.1');
     carrier.onDrain = () => session.drained();
@@ -157,7 +161,7 @@ export class Rig {
   /** Publishes each, in order, as nobody's session. */
   async append(channel: string, ...data: readonly unknown[]): Promise<string[]> {
     const appended = data.map((each) =>
-      this.store.append(channel, { from: 'someone', data: JSON.stringify(each) }),
+      this.store.append(channel, [{ from: 'someone', data: JSON.stringify(each) }]),
     );
     return (await Promise.all(appended)).map(({ offset }) => offset);
   }

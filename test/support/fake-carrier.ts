@@ -3,9 +3,14 @@ import type { Envelope } from '../../src/protocol/pushes.js';
 import { envelope } from '../../src/protocol/pushes.js';
 
 /** A connection whose peer reads or doesn't, as it is told. */
-export class FakeCarrier implements Carrier {
+export class FakeCarrier implements Carrier<Uint8Array> {
   readonly transport = 'websocket';
-  readonly encoding: Encoding;
+  readonly encoding: Encoding<Uint8Array>;
+  answersPings = true;
+  endsWithSubscriptions = false;
+  /** How often it was told that all there is was handed over. */
+  settledTimes = 0;
+  timesUp = 0;
   receivedBytes = 0;
   sentBytes = 0;
   /** How many writes there were. */
@@ -25,7 +30,7 @@ export class FakeCarrier implements Carrier {
   #stalled = false;
   #fill = 0;
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding<Uint8Array>) {
     this.encoding = encoding;
   }
 
@@ -71,6 +76,14 @@ export class FakeCarrier implements Carrier {
     this.#fill = 0;
     this.#flush();
     this.onDrain();
+  }
+
+  settled(): void {
+    this.settledTimes++;
+  }
+
+  timeUp(): void {
+    this.timesUp++;
   }
 
   ping(): void {

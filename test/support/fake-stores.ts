@@ -1,13 +1,14 @@
-import type { Producer } from '../../src/protocol/commands.js';
 import type { Start } from '../../src/protocol/offset.js';
+import type { Creation } from '../../src/store/creation.js';
+import type { NewMessage, StoredMessage } from '../../src/store/message.js';
 import type {
   Appended,
+  AppendOptions,
   ChannelStat,
-  NewMessage,
+  Created,
   Page,
   ReadBound,
   Store,
-  StoredMessage,
   Tail,
   Watcher,
 } from '../../src/store/store.js';
@@ -25,11 +26,11 @@ class Wrapped implements Store {
   open(channel: string): Promise<Tail> {
     return this.inner.open(channel);
   }
-  append(channel: string, message: NewMessage, producer?: Producer, creates?: boolean): Promise<Appended> {
-    return this.inner.append(channel, message, producer, creates);
+  append(channel: string, messages: readonly NewMessage[], options?: AppendOptions): Promise<Appended> {
+    return this.inner.append(channel, messages, options);
   }
-  create(channel: string): Promise<Tail> {
-    return this.inner.create(channel);
+  create(channel: string, creation?: Creation): Promise<Created> {
+    return this.inner.create(channel, creation);
   }
   stat(channel: string): Promise<ChannelStat | undefined> {
     return this.inner.stat(channel);
@@ -44,7 +45,7 @@ class Wrapped implements Store {
   close(channel: string): Promise<Tail> {
     return this.inner.close(channel);
   }
-  delete(channel: string): Promise<void> {
+  delete(channel: string): Promise<boolean> {
     return this.inner.delete(channel);
   }
   watch(channel: string, watcher: Watcher): Promise<() => void> {
@@ -84,11 +85,10 @@ export class SlowStore extends Wrapped {
   }
   override append(
     channel: string,
-    message: NewMessage,
-    producer?: Producer,
-    creates?: boolean,
+    messages: readonly NewMessage[],
+    options?: AppendOptions,
   ): Promise<Appended> {
-    return this.#answer('append', () => super.append(channel, message, producer, creates));
+    return this.#answer('append', () => super.append(channel, messages, options));
   }
   override read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
     return this.#answer('read', () => super.read(channel, start, bound));

@@ -1,4 +1,4 @@
-export type ToolName = 'chromium' | 'nginx' | 'caddy' | 'haproxy' | 'systemd' | 'python' | 'curl';
+export type ToolName = 'chromium' | 'nginx' | 'caddy' | 'haproxy' | 'systemd' | 'python' | 'curl' | 'openssl';
 
 /** The path of a tool that works, or undefined. What its variable says goes before what is found. */
 export function findTool(name: ToolName): string | undefined;

@@ -51,6 +51,12 @@ const NEEDS = {
     probe: ['--version'],
     package: 'curl',
   },
+  openssl: {
+    variable: 'EARSHOT_TEST_OPENSSL',
+    candidates: ['openssl', '/usr/bin/openssl'],
+    probe: ['version'],
+    package: 'openssl',
+  },
 };
 
 const NAMES = Object.keys(NEEDS);

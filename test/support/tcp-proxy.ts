@@ -11,6 +11,8 @@ export interface TcpProxy {
   connected(): Promise<void>;
   /** Resets every connection at both ends; how many there were. */
   cut(): number;
+  /** Once so many more bytes have come from the server, and passed, the connection that they came on ends. */
+  cutAfter(bytes: number): void;
   /** No byte passes any more, either way, on the connections of this moment; both ends stay open. */
   stall(): void;
   /** Where connections go from now on. */
@@ -21,8 +23,9 @@ export interface TcpProxy {
 export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProxy> {
   let target = targetPort;
   const pairs = new Set<Pair>();
+  const allowance = { bytes: Number.POSITIVE_INFINITY };
   const server = createServer({ noDelay: true }, (client) => {
-    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }));
+    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }), allowance);
     pairs.add(pair);
     void pair.closed.then(() => pairs.delete(pair));
     server.emit('pair');
@@ -44,6 +47,9 @@ export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProx
   return {
     port: address.port,
     cut,
+    cutAfter(bytes) {
+      allowance.bytes = bytes;
+    },
     get connections() {
       return pairs.size;
     },
@@ -63,13 +69,17 @@ export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProx
 class Pair {
   readonly closed: Promise<void>;
   readonly #sides: readonly [Socket, Socket];
+  readonly #allowance: { bytes: number };
   #stalled = false;
 
-  constructor(client: Socket, server: Socket) {
+  constructor(client: Socket, server: Socket, allowance: { bytes: number }) {
     this.#sides = [client, server];
-    this.#join(client, server);
-    this.#join(server, client);
-    this.closed = Promise.race([once(client, 'close'), once(server, 'close')]).then(() => {});
+    this.#allowance = allowance;
+    this.#join(client, server, (bytes) => bytes);
+    this.#join(server, client, (bytes) => this.#allowed(bytes));
+    this.closed = new Promise((resolve) => {
+      for (const side of this.#sides) side.once('close', () => resolve());
+    });
   }
 
   reset(): void {
@@ -81,10 +91,23 @@ class Pair {
     for (const side of this.#sides) side.pause();
   }
 
-  #join(from: Socket, to: Socket): void {
+  /** What of it may pass. With the last of it the connection ends, wherever in a message that is. */
+  #allowed(bytes: Buffer): Buffer {
+    const allowed = bytes.subarray(0, this.#allowance.bytes);
+    this.#allowance.bytes -= allowed.length;
+    if (this.#allowance.bytes > 0) return allowed;
+    this.#allowance.bytes = Number.POSITIVE_INFINITY;
+    const [client, server] = this.#sides;
+    client.end(allowed);
+    server.destroy();
+    return Buffer.alloc(0);
+  }
+
+  #join(from: Socket, to: Socket, pass: (bytes: Buffer) => Buffer): void {
     from.on('error', () => {}); // the close that follows is what counts
     from.on('data', (bytes: Buffer) => {
-      if (!to.write(bytes)) from.pause();
+      const passed = pass(bytes);
+      if (passed.length > 0 && !to.write(passed)) from.pause();
     });
     to.on('drain', () => {
       if (!this.#stalled) from.resume();

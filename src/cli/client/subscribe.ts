@@ -1,32 +1,39 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Client, Subscription } from '../../client/node.js';
 import { isChannel } from '../../protocol/channel.js';
-import { TOKEN_HELP } from '../bearer.js';
-import { positive } from '../duration.js';
+import { bearerOf, TOKEN_HELP } from '../bearer.js';
+import { durationMs, positive } from '../duration.js';
 import { CommandError } from '../failure.js';
 import type { Io } from '../io.js';
 import { printJson } from '../io.js';
 import type { ConnectionFlags } from './connection.js';
 import { connectionFlags, open } from './connection.js';
+import type { HttpTransport } from './over-http.js';
+import { followOverHttp, HTTP_TRANSPORTS } from './over-http.js';
+
+const TRANSPORTS = ['websocket', ...HTTP_TRANSPORTS];
 
 interface SubscribeFlags extends ConnectionFlags {
   readonly offset: string;
   readonly presence?: boolean;
   readonly limit?: number;
+  readonly transport: 'websocket' | HttpTransport;
+  readonly every: number;
 }
 
 type Tell = (envelope: Readonly<Record<string, unknown>>) => void;
 
 const HELP = `
 Prints a line of JSON for each envelope: message, gap and closed; with --presence also members (who is there when it
-begins), joined and left. How the connection stands is said on stderr. It comes back by itself after a cut, and misses nothing.
+begins; not over HTTP), joined and left. How the connection stands is said on stderr. It comes back by itself after a cut, and misses nothing.
 Ends with 0 at SIGINT, when every channel is closed, at --limit, or when nobody reads its output any more.
 ${TOKEN_HELP}
 
 Examples:
   $ earshot subscribe lobby
   $ earshot subscribe chat/room news --offset -1 --limit 10
-  $ earshot subscribe lobby --presence | jq .data`;
+  $ earshot subscribe lobby --presence | jq .data
+  $ earshot subscribe lobby --transport long-poll`;
 
 export function subscribeCommand(io: Io): Command {
   return connectionFlags(new Command('subscribe'))
@@ -39,20 +46,67 @@ export function subscribeCommand(io: Io): Command {
     )
     .option('--presence', 'tells who is there as well')
     .option('--limit <count>', 'ends after so many messages', positive)
+    .addOption(
+      new Option('--transport <transport>', 'how it follows').choices(TRANSPORTS).default('websocket'),
+    )
+    .option('--every <time>', 'between two polls: 500ms, 30s, 5m (default 1s)', durationMs, 1000)
     .addHelpText('after', HELP)
     .action(async (names: readonly string[], flags: SubscribeFlags) => {
       const channels = [...new Set(names)];
       const bad = channels.find((channel) => !isChannel(channel));
       if (bad !== undefined) throw CommandError.wrong(`"${bad}" is not the name of a channel`);
       const quit = untilSignal();
-      const client = await open(io, flags);
       try {
-        await Promise.race([follow(io, client, channels, flags), quit.promise]);
+        if (flags.transport === 'websocket') await followSocket(io, channels, flags, quit.promise);
+        else await followHttp(io, channels, flags, flags.transport, quit.promise);
       } finally {
-        client.close();
         quit.forget();
       }
     });
+}
+
+async function followSocket(
+  io: Io,
+  channels: readonly string[],
+  flags: SubscribeFlags,
+  quit: Promise<void>,
+): Promise<void> {
+  const client = await open(io, flags);
+  try {
+    await Promise.race([follow(io, client, channels, flags), quit]);
+  } finally {
+    client.close();
+  }
+}
+
+async function followHttp(
+  io: Io,
+  channels: readonly string[],
+  { url, offset, presence = false, limit = Number.POSITIVE_INFINITY, every, ...flags }: SubscribeFlags,
+  transport: HttpTransport,
+  quit: Promise<void>,
+): Promise<void> {
+  const ending = new AbortController();
+  void quit.then(() => ending.abort());
+  let left = limit;
+  const tell = (envelope: Readonly<Record<string, unknown>>) => {
+    printJson(io, envelope);
+    if (envelope['type'] === 'message') left--;
+    return left > 0;
+  };
+  const token = await bearerOf(io, flags);
+  const { signal } = ending;
+  await followOverHttp(io, {
+    url,
+    token,
+    transport,
+    channels,
+    offset,
+    presence,
+    everyMs: every,
+    signal,
+    tell,
+  });
 }
 
 /** Until there is nothing more to tell. Rejects where a channel can't be followed. */

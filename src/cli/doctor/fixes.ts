@@ -18,7 +18,10 @@ export const UPGRADE_FIX: Fix = {
 /** The proxy keeps events back until it has enough of them. */
 export const BUFFERING_FIX: Fix = {
   nginx: '# or take out `proxy_ignore_headers X-Accel-Buffering`\nproxy_buffering off;',
-  Caddy: ['reverse_proxy 127.0.0.1:8080 {', '  flush_interval -1', '}'].join('\n'),
+  Caddy: [
+    '# passes events on at once by itself: take out `flush_interval`, with which it does not tell of clients that leave',
+    'reverse_proxy 127.0.0.1:8080',
+  ].join('\n'),
 };
 
 /** The proxy doesn't reach the server. */

@@ -33,4 +33,5 @@ const PHRASES: Record<Action, string> = {
   publish: 'publish to',
   history: 'read the history of',
   presence: 'see who is in',
+  manage: 'make, close or delete',
 };

@@ -26,15 +26,19 @@ export interface CommandContext {
   uptimeMs(): number;
 }
 
-/** Who sent a command and gets its answer: a session, or one HTTP request. */
-export interface Requester {
-  readonly id: string;
+/** Who wants something done: a session, or one HTTP request. */
+export interface Asker {
   readonly identity: Identity;
   readonly actor: Actor;
-  /** True where nobody waits for the answer any more. */
-  readonly ended: boolean;
   readonly telemetry: Telemetry;
   readonly journal: Journal;
+}
+
+/** Who sent a command and gets its answer. */
+export interface Requester extends Asker {
+  readonly id: string;
+  /** True where nobody waits for the answer any more. */
+  readonly ended: boolean;
   /** The answer, as the text of an envelope. */
   reply(text: string): void;
   /** The answer, where it is an error. */

@@ -1,6 +1,6 @@
 import type { HistoryCommand } from '../../protocol/commands.js';
 import { encodeHistory } from '../../protocol/encode.js';
-import { formatOffset, parseOffset } from '../../protocol/offset.js';
+import { parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import { MAX_PAGE_BYTES } from '../limits.js';
 import { authorize } from './authorize.js';
@@ -19,8 +19,5 @@ export async function history(
   if (page.lost !== undefined) {
     throw new Refused('gone', 'what followed that offset is no longer kept: ask from "-1"');
   }
-  const next = formatOffset(page.epoch, page.seq);
-  requester.reply(
-    encodeHistory(id, channel, { messages: page.messages, offset: next, upToDate: page.upToDate }),
-  );
+  requester.reply(encodeHistory(id, channel, page));
 }

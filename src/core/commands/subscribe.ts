@@ -37,13 +37,39 @@ export async function enter(
   channel: string,
   start: Start,
   presence: boolean,
-): Promise<{ subscription: Subscription; page: Page } | undefined> {
+): Promise<Entered | undefined> {
+  await permit(context, session, channel, start, presence);
+  return join(context, session, channel, start, presence);
+}
+
+export interface Entered {
+  readonly subscription: Subscription;
+  readonly page: Page;
+}
+
+/** Throws where the session may not subscribe, or has no room for one more. */
+export async function permit(
+  context: CommandContext,
+  session: Session,
+  channel: string,
+  start: Start,
+  presence: boolean,
+): Promise<void> {
   const { actor } = session;
-  const { maxSubscriptions } = context.limits;
-  checkRoom(session, maxSubscriptions, channel);
+  checkRoom(session, context.limits.maxSubscriptions, channel);
   await authorize(context, actor, 'subscribe', channel);
   if (presence) await authorize(context, actor, 'presence', channel);
   await context.hooks.onSubscribe?.({ ...actor, channel, start, presence });
+}
+
+/** As `enter`, for who was permitted. */
+export async function join(
+  context: CommandContext,
+  session: Session,
+  channel: string,
+  start: Start,
+  presence: boolean,
+): Promise<Entered | undefined> {
   if (session.ended) return undefined;
   const entered = await context.hub.subscribe(session, channel, start, presence);
   const { subscription } = entered;
@@ -52,7 +78,7 @@ export async function enter(
     return undefined;
   }
   try {
-    checkCount(session, maxSubscriptions); // others that were under way at the same time may have taken the room
+    checkCount(session, context.limits.maxSubscriptions); // others that were under way may have taken the room
   } catch (error) {
     subscription.feed.end(subscription);
     throw error;
@@ -81,7 +107,8 @@ function checkCount(session: Session, maxSubscriptions: number): void {
   );
 }
 
-function resumeOf(start: Start, page: Page): 'complete' | 'lost' | 'none' {
+/** What became of the position that was asked for. */
+export function resumeOf(start: Start, page: Page): 'complete' | 'lost' | 'none' {
   if (typeof start === 'string') return 'none';
   return page.lost === undefined ? 'complete' : 'lost';
 }

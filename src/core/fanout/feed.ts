@@ -1,9 +1,10 @@
 import type { Position } from '../../protocol/offset.js';
 import type { Push } from '../../protocol/pushes.js';
-import type { Store, StoredMessage, Tail, Watcher } from '../../store/store.js';
+import type { StoredMessage } from '../../store/message.js';
+import type { Store, Tail, Watcher } from '../../store/store.js';
 import type { Transport } from '../carrier.js';
 import { EncodeOnce } from '../carrier.js';
-import { MAX_BATCH_BYTES } from '../limits.js';
+import { MAX_BATCH_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Source, Subscription } from './subscription.js';
 
 /**
@@ -67,6 +68,7 @@ export class Feed implements Source, Watcher {
   goLive(subscription: Subscription): void {
     subscription.state = 'live';
     subscription.liveIndex = this.#live.push(subscription) - 1;
+    subscription.session.wentLive();
   }
 
   /** Ends a subscription with the last thing it is told, if anything. */
@@ -74,6 +76,7 @@ export class Feed implements Source, Watcher {
     if (subscription.state === 'ended') return;
     if (subscription.state === 'live') this.#leaveLive(subscription);
     subscription.state = 'ended';
+    subscription.last = last;
     this.#subscriptions.delete(subscription);
     subscription.session.subscriptionEnded(subscription, last);
   }
@@ -101,8 +104,9 @@ export class Feed implements Source, Watcher {
   /** Waits for the end of the turn, unless what has gathered is a write of its own already. */
   #collect(message: StoredMessage): void {
     this.#pendingBytes += message.data.length;
-    if (this.#pending.push(message) === 1) this.#defer(() => this.#flush());
-    if (this.#pendingBytes >= MAX_BATCH_BYTES) this.#flush();
+    const count = this.#pending.push(message);
+    if (count === 1) this.#defer(() => this.#flush());
+    if (this.#pendingBytes >= MAX_BATCH_BYTES || count >= MAX_WRITE_MESSAGES) this.#flush();
   }
 
   /** The next to come is after this position; who is live finds out from the log what lies between. */
@@ -135,7 +139,7 @@ export class Feed implements Source, Watcher {
     this.#pendingBytes = 0;
     const from = this.#seq;
     this.#seq = to;
-    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch));
+    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch, true));
     const delivered = new Map<Transport, number>();
     // From the end: the one that falls behind leaves its place to one that was served.
     for (let at = this.#live.length - 1; at >= 0; at--) {

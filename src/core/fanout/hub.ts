@@ -1,11 +1,11 @@
 import type { Start } from '../../protocol/offset.js';
 import type { Page, Store } from '../../store/store.js';
-import { MAX_PAGE_BYTES } from '../limits.js';
+import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import { Feed } from './feed.js';
 import type { Subscriber } from './subscription.js';
 import { Subscription } from './subscription.js';
 
-const FIRST_PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
+const FIRST_PAGE = { messages: MAX_WRITE_MESSAGES, bytes: MAX_PAGE_BYTES };
 
 interface Entry {
   readonly feed: Feed;

@@ -5,10 +5,20 @@ import { MAX_MEMBERS_LISTED } from '../limits.js';
 import type { Subscription } from './subscription.js';
 
 const MAX_TOLD_OF_DRAIN = 200;
+/** Clients of requests that may be away at once, one for each channel; of more, who is away longest has left. */
+const MAX_LEASED = 10_000;
+
+/** Somebody who is there: by a subscription, by several of one client, or for a while after the last of them. */
+interface Entry {
+  readonly member: Member;
+  subscriptions: number;
+  /** Where there is none left: until when it stays, in ms of uptime. */
+  leaseUntil: number;
+}
 
 interface Room {
   /** By session. */
-  readonly members: Map<string, Member>;
+  readonly members: Map<string, Entry>;
   /** Who is told of joined and left. */
   readonly watchers: Set<Subscription>;
 }
@@ -16,47 +26,102 @@ interface Room {
 /** Who is in a channel: every session that is subscribed to it. Told to those that asked for presence. */
 export class Presence {
   readonly #rooms = new Map<string, Room>();
+  /** Those that stay for a while, with where they are. */
+  readonly #leased = new Map<Entry, string>();
+  readonly #uptimeMs: () => number;
+
+  constructor(uptimeMs: () => number) {
+    this.#uptimeMs = uptimeMs;
+  }
 
   join(subscription: Subscription): void {
     const { channel, session } = subscription;
     const room = this.#rooms.get(channel) ?? { members: new Map(), watchers: new Set() };
     this.#rooms.set(channel, room);
-    room.members.set(session.id, session.member);
-    this.#tell(room, { type: 'joined', channel, member: session.member });
+    const entry = this.#enter(room, channel, session.member);
+    entry.subscriptions++;
+    this.#leased.delete(entry);
     if (subscription.presence) room.watchers.add(subscription);
   }
 
   leave(subscription: Subscription, cause: LeftCause): void {
     const { channel, session } = subscription;
     const room = this.#rooms.get(channel);
-    if (room === undefined) return;
+    const entry = room?.members.get(session.member.session);
+    if (room === undefined || entry === undefined) return;
     room.watchers.delete(subscription);
-    room.members.delete(session.id);
-    if (room.members.size === 0) this.#rooms.delete(channel);
-    // Where everybody ends, everybody telling everybody else would take longer than the drain.
-    else if (cause !== 'drain' || room.members.size < MAX_TOLD_OF_DRAIN)
-      this.#tell(room, { type: 'left', channel, member: session.member, cause });
+    entry.subscriptions--;
+    if (entry.subscriptions > 0) return;
+    const leaseMs = comesBack(cause) ? (session.visit?.leaseMs ?? 0) : 0;
+    if (leaseMs === 0) this.#remove(room, channel, entry, cause);
+    else {
+      entry.leaseUntil = this.#uptimeMs() + leaseMs;
+      this.#leased.set(entry, channel);
+      this.#makeRoom();
+    }
+  }
+
+  /** Those that didn't come back in time leave. */
+  expire(): void {
+    const now = this.#uptimeMs();
+    for (const [entry, channel] of this.#leased) {
+      const room = this.#rooms.get(channel);
+      if (room !== undefined && entry.leaseUntil <= now) this.#remove(room, channel, entry, 'timeout');
+    }
+  }
+
+  #makeRoom(): void {
+    const [oldest] = this.#leased;
+    if (this.#leased.size <= MAX_LEASED || oldest === undefined) return;
+    const [entry, channel] = oldest;
+    const room = this.#rooms.get(channel);
+    if (room === undefined) throw new Error('somebody is away from a room that is not there');
+    this.#remove(room, channel, entry, 'timeout');
   }
 
   list(channel: string): { members: Member[]; count: number } {
     const room = this.#rooms.get(channel);
     if (room === undefined) return { members: [], count: 0 };
     const members: Member[] = [];
-    for (const member of room.members.values()) {
+    for (const { member } of room.members.values()) {
       if (members.length === MAX_MEMBERS_LISTED) break;
       members.push(member);
     }
     return { members, count: room.members.size };
   }
 
+  #enter(room: Room, channel: string, member: Member): Entry {
+    const found = room.members.get(member.session);
+    if (found !== undefined) return found;
+    const entry = { member, subscriptions: 0, leaseUntil: 0 };
+    room.members.set(member.session, entry);
+    this.#tell(room, { type: 'joined', channel, member });
+    return entry;
+  }
+
+  #remove(room: Room, channel: string, entry: Entry, cause: LeftCause): void {
+    const { member } = entry;
+    this.#leased.delete(entry);
+    room.members.delete(member.session);
+    if (room.members.size === 0) this.#rooms.delete(channel);
+    // Where everybody ends, everybody telling everybody else would take longer than the drain.
+    else if (cause !== 'drain' || room.members.size < MAX_TOLD_OF_DRAIN)
+      this.#tell(room, { type: 'left', channel, member, cause });
+  }
+
   #tell(room: Room, push: Joined | Left): void {
     const printed = new EncodeOnce((encoding) => encoding.push(push));
     for (const watcher of room.watchers) {
-      const bytes = printed.for(watcher.session.carrier.encoding);
+      const once = printed.for(watcher.session.carrier.encoding);
       if (!watcher.session.hasRoom || watcher.missed !== undefined) noteMissed(watcher, push);
-      else if (bytes !== undefined) watcher.session.write(bytes);
+      else if (once !== undefined) watcher.session.write(once);
     }
   }
+}
+
+/** A client of requests that were answered, or cut, asks again; one that was ended does not. */
+function comesBack(cause: LeftCause): boolean {
+  return cause === 'unsubscribed' || cause === 'closed';
 }
 
 /** Tells what was missed while there was no room. */

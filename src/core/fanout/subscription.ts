@@ -4,24 +4,31 @@ import { formatOffset } from '../../protocol/offset.js';
 import type { Joined, Left, Push } from '../../protocol/pushes.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
-import type { Page, Store, StoredMessage } from '../../store/store.js';
+import type { StoredMessage } from '../../store/message.js';
+import type { Page, Store } from '../../store/store.js';
 import type { Carrier } from '../carrier.js';
-import { MAX_PAGE_BYTES } from '../limits.js';
+import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Journal, Telemetry } from '../telemetry.js';
 
-const PAGE = { messages: 500, bytes: MAX_PAGE_BYTES };
+const PAGE = { messages: MAX_WRITE_MESSAGES, bytes: MAX_PAGE_BYTES };
 
 /** A session, as its subscriptions see it. */
 export interface Subscriber {
   readonly id: string;
   readonly member: Member;
+  /** Set where others of the same client come before and after it, as the same member. */
+  readonly visit: { readonly leaseMs: number } | undefined;
   readonly carrier: Carrier;
   readonly telemetry: Telemetry;
   readonly journal: Journal;
   /** False while more is queued than the peer takes. */
   readonly hasRoom: boolean;
-  write(bytes: Uint8Array): void;
-  push(push: Push): void;
+  /** What the carrier's encoding has printed. */
+  write(printed: unknown): void;
+  /** False where the carrier has no words for it. */
+  push(push: Push): boolean;
+  /** One of its subscriptions stands at the tail. */
+  wentLive(): void;
   /** It takes no more part in the feed; `last` is what the client is told. */
   subscriptionEnded(subscription: Subscription, last: Push | undefined): void;
 }
@@ -50,6 +57,10 @@ export class Subscription {
   /** The position: after the `seq`-th message of this epoch. */
   epoch: string;
   seq: number;
+  /** The same, as peers see it. */
+  offset: string;
+  /** The last thing it was told, where the feed has ended it. */
+  last: Push | undefined;
   state: 'catching up' | 'live' | 'ended' = 'catching up';
   /** Where in the feed's list of live subscriptions it stands. */
   liveIndex = -1;
@@ -63,19 +74,17 @@ export class Subscription {
     this.presence = presence;
     this.epoch = page.epoch;
     this.seq = page.seq - page.messages.length;
+    this.offset = page.messages.length === 0 ? page.offset : formatOffset(this.epoch, this.seq);
   }
 
   get channel(): string {
     return this.feed.channel;
   }
 
-  get offset(): string {
-    return formatOffset(this.epoch, this.seq);
-  }
-
-  /** Goes on from the page that the position came from. */
-  begin(page: Page): void {
+  /** Goes on from the page that the position came from. `untold`: what no reply has said of it. */
+  begin(page: Page, untold?: Page['lost']): void {
     this.feed.add(this);
+    if (untold !== undefined && !this.#jump(page.epoch, this.seq, untold)) return;
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }
@@ -93,14 +102,15 @@ export class Subscription {
   }
 
   /** A batch of the feed, while live; `printed` is the whole of it. Returns how many were news. */
-  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: Uint8Array): number {
+  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: unknown): number {
+    this.offset = batch.at(-1)?.offset ?? this.offset;
     if (this.seq === from) {
       this.session.write(printed);
       this.seq = to;
       return batch.length;
     }
     const news = batch.filter((message) => message.seq > this.seq);
-    this.#write(news);
+    this.#write(news, true);
     this.seq = Math.max(this.seq, to);
     return news.length;
   }
@@ -122,24 +132,30 @@ export class Subscription {
   /** No await from here to going live: nothing can be published in between. */
   #take(page: Page): void {
     const start = page.seq - page.messages.length;
-    if (page.epoch !== this.epoch || start !== this.seq) this.#jump(page.epoch, start, page.lost ?? 'reset');
-    this.#write(page.messages);
+    const joins = page.epoch === this.epoch && start === this.seq;
+    if (!joins && !this.#jump(page.epoch, start, page.lost ?? 'reset')) return;
+    this.#write(page.messages, page.upToDate);
     this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
     this.seq = page.seq;
+    this.offset = page.offset;
     if (!page.upToDate) return;
-    if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: this.offset });
+    if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: page.offset });
     else if (this.feed.joins(this)) this.feed.goLive(this);
   }
 
-  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): void {
+  /** Tells of a gap. Where the carrier can't, the subscription ends (false): never a hole that nobody is told of. */
+  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): boolean {
     this.session.telemetry.gap(reason);
-    this.session.push({ type: 'gap', channel: this.channel, offset: formatOffset(epoch, seq), reason });
+    const offset = formatOffset(epoch, seq);
+    const told = this.session.push({ type: 'gap', channel: this.channel, offset, reason });
+    if (!told) this.feed.end(this, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
+    return told;
   }
 
-  #write(messages: readonly StoredMessage[]): void {
+  #write(messages: readonly StoredMessage[], upToDate: boolean): void {
     if (messages.length > 0)
-      this.session.write(this.session.carrier.encoding.messages(this.channel, messages));
+      this.session.write(this.session.carrier.encoding.messages(this.channel, messages, upToDate));
   }
 
   /** The log can't be read: the subscription ends in words, and the client comes back for it. */

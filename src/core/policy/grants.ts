@@ -35,7 +35,7 @@ function parseGrant(text: string, actions: unknown): Grant {
   const pattern = parsePattern(text);
   if (pattern === undefined) throw badClaim('has a key that is not a pattern of channels');
   if (!Array.isArray(actions) || !actions.every(isAction)) {
-    throw badClaim('allows something else than subscribe, publish, history, presence');
+    throw badClaim(`allows something else than ${ACTIONS.join(', ')}`);
   }
   return { pattern, actions: new Set(actions) };
 }

@@ -32,6 +32,12 @@ export interface HostWord {
   readonly says: Partial<Omit<Identity, 'host'>>;
 }
 
+/**
+ * Which publishing makes a channel that isn't there: a `publish` command, but no POST to its stream; both; or none,
+ * where it's `server`.
+ */
+export type Create = 'command' | 'publish' | 'server';
+
 /** What holds for the channels of one pattern, whoever uses them. */
 export interface ChannelRule {
   /** The pattern as it was written. */
@@ -44,9 +50,11 @@ export interface ChannelRule {
   readonly authenticated: ReadonlySet<Action>;
   /** False: nobody is told who is there. */
   readonly presence: boolean;
-  /** Who makes a channel: whoever may publish to it, by publishing; or the server's own code and the operator alone. */
-  readonly create: 'publish' | 'server';
+  /** What makes a channel, besides the server's own code, the operator, and who may `manage` it. */
+  readonly create: Create;
   readonly retention: Retention;
+  /** What the rule itself says of retention, before the option `retention` fills the rest: a channel made by PUT keeps the rest whole. */
+  readonly ownRetention: Partial<Retention>;
   /** Bytes of the data of one message from a client; undefined: as many as fit into a frame. */
   readonly maxMessageBytes: number | undefined;
   /** Messages of one user, or of one address where anonymous, to one channel; undefined: as many as commands. */

@@ -10,14 +10,15 @@ export function takeCommand(quotas: readonly Quota[], now: number, bytes: number
   return undefined;
 }
 
-/** The same for what only some commands are counted for. */
+/** The same for what only some commands are counted for, some of them several times. */
 export function takeMore(
   quotas: readonly Quota[],
   now: number,
   type: CommandType | undefined,
+  count = 1,
 ): Exceeded | undefined {
   if (type !== 'publish') return undefined;
-  const full = quotas.find((quota) => !quota.take('publishes', now));
+  const full = quotas.find((quota) => !quota.take('publishes', now, count));
   return full && { limit: 'publishes', scope: full.scope };
 }
 

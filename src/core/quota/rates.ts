@@ -13,13 +13,13 @@ export class Rates {
     return rate === undefined || rate.left >= 1;
   }
 
-  /** True where one more of this name is within its rate, and then it is taken. */
-  take(name: string, now: number, perSecond: number, burst: number): boolean {
+  /** True where so many more of this name are within its rate, and then they are taken. */
+  take(name: string, now: number, perSecond: number, burst: number, count = 1): boolean {
     const rate = this.#rates.get(name) ?? new RateLimit(burst, now);
     this.#rates.delete(name); // to stand last: who has been silent longest goes first
     this.#rates.set(name, rate);
     const [oldest] = this.#rates.keys();
     if (this.#rates.size > MAX_CALLERS && oldest !== undefined) this.#rates.delete(oldest);
-    return rate.take(now, perSecond, burst);
+    return rate.take(now, perSecond, burst, count);
   }
 }

@@ -13,6 +13,8 @@ export interface Vitals {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly queuedBytes: number;
+  /** False where nothing can come back to a ping. */
+  readonly answersPings: boolean;
 }
 
 /**
@@ -46,7 +48,7 @@ export class Liveness {
     if (stalls) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
     if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
     if (this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
-    this.#pingedAt = now;
+    if (vitals.answersPings) this.#pingedAt = now;
     this.#pingDueAt = now + times.pingIntervalMs;
     return 'ping';
   }

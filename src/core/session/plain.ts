@@ -1,9 +1,8 @@
-import { ERRORS } from '../../protocol/codes.js';
 import { parseOffset } from '../../protocol/offset.js';
-import { Refused } from '../../protocol/refused.js';
 import { NOW } from '../../protocol/version.js';
 import type { CommandContext } from '../commands/context.js';
 import { enter } from '../commands/subscribe.js';
+import { endBecauseOf } from './fail.js';
 import type { Session } from './session.js';
 
 /** A plain session begins: it is greeted, and hears the plain channel from now on. */
@@ -13,7 +12,7 @@ export async function beginPlain(context: CommandContext, session: Session, chan
     const entered = await enter(context, session, channel, parseOffset(NOW), false);
     entered?.subscription.begin(entered.page);
   } catch (error) {
-    failPlain(session, error);
+    endBecauseOf(session, error); // there is no envelope to say it in
   }
 }
 
@@ -30,11 +29,4 @@ export function receivePlain(session: Session, channel: string, text: string): v
   }
   session.telemetry.messagesIn(session.carrier.transport);
   session.inbox.add({ command, dataText });
-}
-
-/** What a plain client may not, ends it: there is no envelope to say it in. */
-function failPlain(session: Session, error: unknown): void {
-  if (!(error instanceof Refused)) session.journal.error(error, { session: session.id });
-  const code = error instanceof Refused ? error.code : 'internal';
-  session.end({ close: ERRORS[code].advice === 'retry' ? 'internal' : 'forbidden', code, cause: 'closed' });
 }

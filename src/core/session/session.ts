@@ -32,6 +32,14 @@ export interface Ending {
   readonly afterMs?: readonly [number, number];
 }
 
+/** A stay that is one of several of the same client: its requests, one after the other. */
+export interface Visit {
+  /** Whose they are, as members of channels are known. */
+  readonly member: string;
+  /** How long it stays a member after this one, in ms. */
+  readonly leaseMs: number;
+}
+
 /** The node, as its sessions see it. */
 export interface SessionHost {
   readonly limits: Limits;
@@ -50,6 +58,8 @@ export interface SessionHost {
   unsubscribed(subscription: Subscription, cause: LeftCause | undefined): void;
   /** The session holds nothing any more. */
   gone(session: Session, cause: LeftCause): void;
+  /** Ends its time then, unless it has ended before; in ms of uptimeMs. */
+  timeUpAt(session: Session, atMs: number): () => void;
   /** What bounds somebody besides a session's own limits. */
   quotas(user: string | null, address: string): Quota[];
 }
@@ -71,11 +81,23 @@ export class Session implements Requester, Subscriber {
   readonly #rate: RateLimit;
   readonly #liveness: Liveness;
   readonly #strikes = { badEnvelope: 0, tooManySubscriptions: 0, rateLimited: 0 };
+  readonly visit: Visit | undefined;
+  #takeBackTime: () => void = () => {};
   #paused = false;
+  /** Not all of its subscriptions are there yet, or any more. */
+  #assembling = false;
   #leftBecause: LeftCause = 'unsubscribed';
 
-  constructor(host: SessionHost, id: string, identity: Identity, carrier: Carrier, address: string) {
+  constructor(
+    host: SessionHost,
+    id: string,
+    identity: Identity,
+    carrier: Carrier,
+    address: string,
+    visit?: Visit,
+  ) {
     this.host = host;
+    this.visit = visit;
     this.id = id;
     this.identity = identity;
     this.carrier = carrier;
@@ -89,7 +111,8 @@ export class Session implements Requester, Subscriber {
   }
 
   get member(): Member {
-    return { session: this.id, user: this.identity.user, name: this.identity.name };
+    const { user, name } = this.identity;
+    return { session: this.visit?.member ?? this.id, user, name };
   }
 
   get telemetry(): Telemetry {
@@ -109,23 +132,62 @@ export class Session implements Requester, Subscriber {
     return this.carrier.queuedBytes < this.host.limits.maxQueuedBytes;
   }
 
-  write(bytes: Uint8Array): void {
-    if (!this.ended) this.carrier.write(bytes);
+  write(printed: unknown): void {
+    if (!this.ended) this.carrier.write(printed);
   }
 
-  push(push: Push): void {
-    const bytes = this.carrier.encoding.push(push);
-    if (bytes !== undefined) this.write(bytes);
+  push(push: Push): boolean {
+    const printed = this.carrier.encoding.push(push);
+    if (printed !== undefined) this.write(printed);
+    return printed !== undefined;
   }
 
   reply(text: string): void {
-    const bytes = this.carrier.encoding.reply(text);
-    if (bytes !== undefined) this.write(bytes);
+    const printed = this.carrier.encoding.reply(text);
+    if (printed !== undefined) this.write(printed);
   }
 
   fail(code: ErrorCode, message: string, id?: number, details?: readonly string[]): void {
     this.push(errorPush(code, message, id, details));
     this.regulate();
+  }
+
+  wentLive(): void {
+    this.#review();
+  }
+
+  /** Subscriptions come one after the other: nothing is settled before all of them are there. */
+  async assemble(work: () => Promise<void>): Promise<void> {
+    this.#assembling = true;
+    try {
+      await work();
+    } finally {
+      this.#assembling = false;
+    }
+    this.#review();
+  }
+
+  /** Where the carrier is there for what it began with: tells it that all is handed over, or ends without any left. */
+  #review(last?: Push): void {
+    if (!this.carrier.endsWithSubscriptions || this.#assembling || this.ended) return;
+    if (this.subscriptions.size > 0) {
+      for (const { state } of this.subscriptions.values()) if (state === 'catching up') return;
+      this.carrier.settled();
+      return;
+    }
+    this.gone('unsubscribed');
+    this.carrier.close(CLOSES.done.code, last?.type === 'unsubscribed' ? last.code : 'done');
+  }
+
+  timeUp(): void {
+    this.carrier.timeUp();
+    this.leave();
+  }
+
+  /** How long it lasts at most, from now. */
+  lasts(ms: number): void {
+    this.#takeBackTime();
+    if (!this.ended) this.#takeBackTime = this.host.timeUpAt(this, this.host.uptimeMs() + ms);
   }
 
   welcome(): void {
@@ -228,10 +290,22 @@ export class Session implements Requester, Subscriber {
     if (this.ended) return;
     this.ended = true;
     this.inbox.clear();
+    this.#takeBackTime();
     if (this.#paused) this.carrier.resume(); // the peer's close must be read
     this.#leftBecause = cause;
-    for (const subscription of [...this.subscriptions.values()]) subscription.feed.end(subscription);
+    this.#leaveAll();
     this.host.gone(this, cause);
+  }
+
+  /** It has what it came for: nothing more comes, and it lasts only until that is taken. */
+  leave(): void {
+    this.#takeBackTime();
+    this.#leaveAll();
+  }
+
+  #leaveAll(): void {
+    this.#assembling = true; // that nothing is left now is no reason to end
+    for (const subscription of [...this.subscriptions.values()]) subscription.feed.end(subscription);
   }
 
   /** A subscription of it is about to begin. */
@@ -246,7 +320,9 @@ export class Session implements Requester, Subscriber {
     if (hadBegun) this.#forget(subscription.channel);
     this.host.unsubscribed(subscription, hadBegun ? this.#leftBecause : undefined);
     if (last !== undefined) this.push(last);
+    this.#review(last);
   }
+
   #forget(channel: string): void {
     this.subscriptions.delete(channel);
     for (const quota of this.quotas) quota.subscriptions--;

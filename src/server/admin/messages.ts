@@ -18,7 +18,8 @@ export const MESSAGE_ROUTES = [
     refusals: ['bad_channel', 'closed', 'fenced', 'out_of_sequence', 'too_many', 'unavailable'],
     async run(earshot, { body }, dataText) {
       const { channel, data: _asText, ...options } = body;
-      return answer(200, await earshot.publish(channel, new JsonText(dataText), options));
+      const { offset, duplicate } = await earshot.publish(channel, new JsonText(dataText), options);
+      return answer(200, { offset, duplicate });
     },
   }),
   route({

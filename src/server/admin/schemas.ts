@@ -62,6 +62,7 @@ const channelInfo = z.strictObject({
   channel: z.string(),
   startOffset: z.string().describe('before the oldest message that is kept'),
   offset: z.string().describe('the tail'),
+  contentType: z.string().describe('application/json, or the type of its bytes'),
   messages: count,
   bytes: count,
   lastAt: time.nullable().describe('when the last message came, in ms since 1970'),

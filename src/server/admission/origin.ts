@@ -13,8 +13,14 @@ export function isAllowedOrigin(
   options: ResolvedOptions,
 ): boolean {
   if (options.origins.includes(origin)) return true;
-  if (options.origins.includes('same') && isSameHost(origin, headers.host)) return true;
+  if (options.origins.includes('same') && isSameHost(origin, hostOf(headers))) return true;
   return options.dev && isLocalPage(origin);
+}
+
+/** HTTP/2 has another name for it (RFC 9113 §8.3.1). */
+function hostOf(headers: IncomingHttpHeaders): string | undefined {
+  const { ':authority': authority } = headers;
+  return typeof authority === 'string' ? authority : headers.host;
 }
 
 function isSameHost(origin: string, host: string | undefined): boolean {

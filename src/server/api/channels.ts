@@ -1,5 +1,6 @@
 import type { EarshotNode } from '../../core/node.js';
 import { CHANNEL_RULE, isChannel } from '../../protocol/channel.js';
+import { JSON_TYPE } from '../../protocol/media.js';
 import { formatOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { ListOptions } from './sessions.js';
@@ -11,6 +12,8 @@ export interface ChannelInfo {
   readonly startOffset: string;
   /** The tail. */
   readonly offset: string;
+  /** `application/json`, or what its bytes are. */
+  readonly contentType: string;
   readonly messages: number;
   readonly bytes: number;
   /** When the last message came that is kept, in ms since 1970; null where there is none. */
@@ -44,11 +47,12 @@ export class ChannelRegistry {
     checkName(channel);
     const stat = await this.#node.store.stat(channel);
     if (stat === undefined) return undefined;
-    const { start, tail, messages, bytes, lastAt = null } = stat;
+    const { start, tail, offset, contentType, messages, bytes, lastAt = null } = stat;
     return {
       channel,
       startOffset: formatOffset(start.epoch, start.seq),
-      offset: formatOffset(tail.epoch, tail.seq),
+      offset,
+      contentType,
       messages,
       bytes,
       lastAt,
@@ -58,11 +62,14 @@ export class ChannelRegistry {
     };
   }
 
-  /** Makes a channel, which stays until it is deleted. Twice is the same as once. Gives the offset of its tail. */
+  /**
+   * Makes a channel of JSON, which stays until it is deleted. Twice is the same as once. Gives the offset of its tail.
+   * Rejects with `bad_channel`, `too_many`, and `conflict` where a channel is there that is closed, has a lifetime or
+   * another type, or is a fork.
+   */
   async create(channel: string): Promise<string> {
     checkName(channel);
-    const { epoch, seq } = await this.#node.store.create(channel);
-    return formatOffset(epoch, seq);
+    return (await this.#node.store.create(channel, { contentType: JSON_TYPE })).offset;
   }
 
   /** Closes a channel: it can be read, and takes no more. Gives the offset of its end. Rejects with `not_found`. */
@@ -72,10 +79,13 @@ export class ChannelRegistry {
     return formatOffset(epoch, seq);
   }
 
-  /** Forgets a channel and all that is in it; its subscriptions end with `gone`. Rejects with `not_found`. */
+  /**
+   * Forgets a channel and all that is in it; its subscriptions end with `gone`. Rejects with `not_found`, and with
+   * `gone` where it was deleted before and has forks.
+   */
   async delete(channel: string): Promise<void> {
-    await this.#check(channel);
-    await this.#node.store.delete(channel);
+    checkName(channel);
+    if (!(await this.#node.store.delete(channel))) throw new Refused('not_found', 'there is no such channel');
   }
 
   async #check(channel: string): Promise<void> {

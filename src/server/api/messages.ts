@@ -3,7 +3,7 @@ import type { EarshotNode } from '../../core/node.js';
 import type { Producer } from '../../protocol/commands.js';
 import type { EncodableMessage, EncodablePage } from '../../protocol/encode.js';
 import { JsonText } from '../../protocol/json-text.js';
-import { formatOffset, parseOffset } from '../../protocol/offset.js';
+import { parseOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
 import { BEGINNING } from '../../protocol/version.js';
@@ -33,6 +33,7 @@ export interface Message {
   readonly from: string;
   /** ms since 1970. */
   readonly at: number;
+  /** A JSON value; on a channel of another type a Uint8Array. */
   readonly data: unknown;
   readonly meta?: unknown;
 }
@@ -49,7 +50,7 @@ export interface History {
 const PAGE = 100;
 const MAX_PAGE = 1000;
 
-/** Publishes past every policy. Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `too_many`, `unavailable`. */
+/** Publishes past every policy. Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `conflict`, `too_many`, `unavailable`. */
 export async function publishTo(
   { store }: EarshotNode,
   channel: string,
@@ -58,7 +59,7 @@ export async function publishTo(
 ): Promise<Appended> {
   checkName(channel);
   const message = { from, data: toJson(data), ...(meta !== undefined && { meta: toJson(meta) }) };
-  return store.append(channel, message, producer);
+  return store.append(channel, [message], { producer });
 }
 
 /** Reads past every policy. Rejects with `bad_channel`, `bad_offset`, or `gone` where what followed is no longer kept. */
@@ -81,8 +82,7 @@ export async function storedHistoryOf(
   const bound = { messages: Math.max(1, Math.min(limit, MAX_PAGE)), bytes: MAX_PAGE_BYTES };
   const page = await store.read(channel, parseOffset(offset), bound);
   if (page.lost !== undefined) throw new Refused('gone', 'what followed that offset is no longer kept');
-  const { messages, epoch, seq, upToDate } = page;
-  return { messages, offset: formatOffset(epoch, seq), upToDate };
+  return page;
 }
 
 /** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
@@ -99,7 +99,7 @@ function parsed({ offset, from, at, data, meta }: EncodableMessage): Message {
     offset,
     from,
     at,
-    data: JSON.parse(data),
+    data: typeof data === 'string' ? JSON.parse(data) : data,
     ...(meta !== undefined && { meta: JSON.parse(meta) }),
   };
 }

@@ -59,15 +59,15 @@ export class SessionRegistry {
 
   /**
    * Says something to one session alone, outside of every channel: the client gets a `direct`. True where it was
-   * handed to its connection; false where there is no such session, or it reads too slowly to take more. Not promised:
+   * handed to its connection; false where there is no such session, or it reads too slowly to
+   * take more, or is a stream of one channel, which has no words for it. Not promised:
    * that it arrives; it is in no log. Throws `bad_data` for what JSON does not have.
    */
   send(id: string, data: unknown, { from = 'server' }: { readonly from?: string | undefined } = {}): boolean {
     if (!hasJson(data)) throw new Refused('bad_data', 'the data is nothing that JSON has');
     const session = this.#node.sessions.get(id);
     if (session === undefined || !session.hasRoom) return false;
-    session.push({ type: 'direct', from, at: this.#node.now(), data });
-    return true;
+    return session.push({ type: 'direct', from, at: this.#node.now(), data });
   }
 
   /** Ends one in words: the client is told `forbidden` and does not come back. False where there is none of that id. */

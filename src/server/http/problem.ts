@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../../protocol/codes.js';
-import { ERRORS } from '../../protocol/codes.js';
-import type { Refused } from '../../protocol/refused.js';
+import { codeOfStatus, ERRORS } from '../../protocol/codes.js';
+import { Refused } from '../../protocol/refused.js';
 import { RefusedByHook } from '../admission/hooks.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -44,6 +44,14 @@ export function problem(
 export function problemOf(refused: Refused, headers?: Record<string, string>): Problem {
   const status = refused instanceof RefusedByHook ? refused.status : undefined;
   return problem(refused.code, refused.message, headers, status, refused.details);
+}
+
+/** The same for whatever was thrown: of what is no refusal of ours only what is the peer's fault is told. */
+export function problemFrom(error: Refused | (Error & { readonly statusCode?: number })): Problem {
+  if (error instanceof Refused) return problemOf(error);
+  const { statusCode: status = 500 } = error;
+  if (status >= 500) return problem('internal', 'the server failed');
+  return problem(codeOfStatus(status) ?? 'bad_envelope', error.message, {}, status);
 }
 
 /** Answers on a socket that HTTP has let go of, and ends it whether or not the peer reads. */

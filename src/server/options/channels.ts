@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ACTIONS } from '../../core/policy/action.js';
+import { ACTIONS, DEFAULT_ACTIONS } from '../../core/policy/action.js';
 import { count, ms, perSecond } from './fields.js';
 
 const actions = z.array(z.enum(ACTIONS));
@@ -20,20 +20,18 @@ const schema = z
 export const rule = z.strictObject({
   anonymous: actions
     .default([])
-    .describe(
-      'what callers without a token may do, and everybody else too: subscribe, publish, history, presence',
-    ),
+    .describe(`what callers without a token may do, and everybody else too: ${ACTIONS.join(', ')}`),
   authenticated: actions
-    .default([...ACTIONS])
+    .default([...DEFAULT_ACTIONS])
     .describe(
-      'what callers with a token may do; one whose token has `channels` may do what that says instead',
+      'what callers with a token may do; one whose token has `channels` may do what that says instead. `manage`, to make a channel by PUT, to close and to delete it, is no default: a right to delete must be written down',
     ),
   presence: z.boolean().default(true).describe('false: nobody is told who is there'),
   create: z
-    .enum(['publish', 'server'])
-    .default('publish')
+    .enum(['command', 'publish', 'server'])
+    .default('command')
     .describe(
-      'who makes channels: whoever may publish, by publishing; or only the server, by app.earshot or the HTTP API of the operator',
+      'what makes channels, besides app.earshot, the HTTP API of the operator, and a PUT of who may `manage`. command: a `publish` command too, while a POST to a stream that is not there is answered 404; publish: both; server: no publishing',
     ),
   retention: z
     .strictObject({
@@ -42,7 +40,9 @@ export const rule = z.strictObject({
       bytes: count.optional().describe('bytes that it keeps'),
     })
     .prefault({})
-    .describe('how long its log is kept; what is not said here is as in `retention`'),
+    .describe(
+      'how long its log is kept; what is not said here is as in `retention`; a channel that is made by PUT is kept whole but for what is said here',
+    ),
   maxMessageBytes: count
     .optional()
     .describe('bytes of the data of one message from a client; default: what a frame takes'),

@@ -19,6 +19,14 @@ export const limits = z.strictObject({
   maxFrameBytes: count
     .default(DEFAULT_LIMITS.maxFrameBytes)
     .describe('bytes of one frame that comes in (ws: maxPayload)'),
+  maxBodyBytes: count
+    .default(10 * 1024 * 1024)
+    .describe('bytes of the body of one request under /v1/stream/'),
+  maxBodiesBytes: count
+    .default(256 * 1024 * 1024)
+    .describe(
+      'bytes of all bodies under /v1/stream/ that are under way at a time; one more is refused with 503',
+    ),
   maxFragments: count.default(64).describe('fragments that one message may come in'),
   maxDataDepth: count.default(DEFAULT_LIMITS.maxDataDepth).describe('levels that data may nest'),
   maxSubscriptions: count.default(DEFAULT_LIMITS.maxSubscriptions).describe('subscriptions of one session'),

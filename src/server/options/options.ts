@@ -89,6 +89,10 @@ export const optionsSchema = z.strictObject({
   stallTimeoutMs: ms.default(120_000).describe('for a peer that reads nothing of what is queued'),
   closeTimeoutMs: ms.default(900).describe('until a close that the peer leaves unanswered is cut'),
   handshakeTimeoutMs: ms.default(10_000).describe('for the checks of one upgrade or request'),
+  longPollTimeoutMs: ms.default(30_000).describe('for how long a long-poll waits at most'),
+  eventStreamMaxMs: ms
+    .default(600_000)
+    .describe('how long a response of Server-Sent Events lasts; ended at random between 80 and 100 % of it'),
   drainDelayMs: z
     .int()
     .min(0)

@@ -1,7 +1,8 @@
 import type * as z from 'zod';
-import { ACTIONS } from '../../core/policy/action.js';
+import { ACTIONS, DEFAULT_ACTIONS } from '../../core/policy/action.js';
 import type { ChannelRule } from '../../core/policy/policy.js';
 import { PolicyTable } from '../../core/policy/table.js';
+import type { Retention } from '../../store/store.js';
 import type { rule } from '../options/channels.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { OptionsError } from '../options/options.js';
@@ -29,7 +30,7 @@ function ruleFrom(pattern: string, given: z.output<typeof rule>, options: Resolv
   }
   const { anonymous, authenticated, presence, create, retention, maxMessageBytes, publishesPerSecond } =
     given;
-  const { messages, ageMs, bytes } = retention;
+  const ownRetention = saidOf(retention);
   return {
     pattern,
     isBuiltIn: false,
@@ -37,14 +38,20 @@ function ruleFrom(pattern: string, given: z.output<typeof rule>, options: Resolv
     authenticated: new Set(authenticated),
     presence,
     create,
-    retention: {
-      messages: messages ?? options.retention.messages,
-      ageMs: ageMs ?? options.retention.ageMs,
-      bytes: bytes ?? options.retention.bytes,
-    },
+    retention: { ...options.retention, ...ownRetention },
+    ownRetention,
     maxMessageBytes,
     publishesPerSecond,
     validate: validateFrom(pattern, given.schema),
+  };
+}
+
+/** What is said, without the keys of what is not. */
+function saidOf({ messages, ageMs, bytes }: z.output<typeof rule>['retention']): Partial<Retention> {
+  return {
+    ...(messages !== undefined && { messages }),
+    ...(ageMs !== undefined && { ageMs }),
+    ...(bytes !== undefined && { bytes }),
   };
 }
 
@@ -59,17 +66,19 @@ function validateFrom(pattern: string, schema: z.output<typeof rule>['schema']):
 
 /**
  * Where nothing is said of everything else: in development anybody may do anything; where there is a table, what
- * is not in it is nobody's but for what a token itself allows; where there is none, who has a token may do anything.
+ * is not in it is nobody's but for what a token itself allows; where there is none, who has a token may do anything
+ * but `manage`.
  */
 function ruleForTheRest({ dev, channels, retention }: ResolvedOptions): ChannelRule {
   return {
     pattern: EVERYTHING,
     isBuiltIn: true,
     anonymous: new Set(dev ? ACTIONS : []),
-    authenticated: new Set(dev || channels === undefined ? ACTIONS : []),
+    authenticated: new Set(dev ? ACTIONS : channels === undefined ? DEFAULT_ACTIONS : []),
     presence: true,
-    create: 'publish',
+    create: 'command',
     retention,
+    ownRetention: {},
     maxMessageBytes: undefined,
     publishesPerSecond: undefined,
     validate: undefined,

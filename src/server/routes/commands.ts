@@ -29,7 +29,7 @@ export async function commandsRoute(app: FastifyInstance, earshot: Earshot): Pro
       callers.set(request, await admission.admit(request.raw, new Set())); // before its body is read
     },
     handler: async (request, reply) => {
-      const commands = splitJsonArray(request.body ?? '') ?? [];
+      const commands = splitJsonArray(request.body ?? '', MAX_COMMANDS) ?? [];
       if (commands.length === 0 || commands.length > MAX_COMMANDS)
         throw new Refused('bad_envelope', ARRAY_RULE);
       const caller = callers.get(request);

@@ -11,14 +11,27 @@ export function allowPage({ headers }: FastifyRequest, reply: FastifyReply, opti
   if (options.token?.cookie !== undefined) reply.header('access-control-allow-credentials', 'true');
 }
 
+/** What a page of another origin may send, besides the simplest. */
+export interface Crossing {
+  readonly methods: string;
+  readonly headers: string;
+}
+
+const SIMPLE: Crossing = { methods: 'GET, POST', headers: 'authorization, content-type' };
+
 /** What a browser asks before it sends a token or JSON from another origin. */
-export function preflight(app: FastifyInstance, path: string, options: ResolvedOptions): void {
+export function preflight(
+  app: FastifyInstance,
+  path: string,
+  options: ResolvedOptions,
+  { methods, headers }: Crossing = SIMPLE,
+): void {
   app.options(path, async (request, reply) => {
     allowPage(request, reply, options);
     return reply
       .headers({
-        'access-control-allow-methods': 'GET, POST',
-        'access-control-allow-headers': 'authorization, content-type',
+        'access-control-allow-methods': methods,
+        'access-control-allow-headers': headers,
         'access-control-max-age': '600',
       })
       .code(204)

@@ -1,4 +1,7 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { eventText } from '../../transport/http/event.js';
+import { whenCut } from '../http/cut.js';
+import { isGone } from '../http/response.js';
 
 /** How many there may be at once. */
 const MAX_HELD = 100;
@@ -19,14 +22,16 @@ export class HeldAnswers {
   }
 
   /** Sends `first` now, and after `silentMs` the last event and the end. */
-  hold(response: ServerResponse, first: string, silentMs: number): void {
-    if (response.destroyed) return; // the peer has left meanwhile
-    const finish = () => void response.end(eventText('end', {}));
+  hold(request: IncomingMessage, response: ServerResponse, first: string, silentMs: number): void {
+    if (isGone(response)) return; // the peer has left meanwhile
+    const finish = () => void response.end(eventText({ event: 'end', data: '{}' }));
     const timer = setTimeout(finish, silentMs);
-    response.once('close', () => {
+    const gone = () => {
       clearTimeout(timer);
       this.#last.delete(response);
-    });
+    };
+    response.once('close', gone);
+    whenCut(request, response, gone);
     response.on('error', () => {}); // the peer is gone: 'close' follows
     this.#last.set(response, finish);
     response.write(first);
@@ -38,9 +43,4 @@ export class HeldAnswers {
     this.#ended = true;
     for (const finish of this.#last.values()) finish();
   }
-}
-
-/** One Server-Sent Event. JSON has no line break of its own, so the data is one line. */
-export function eventText(event: string, data: unknown): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

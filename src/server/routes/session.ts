@@ -2,19 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { toldLimits } from '../../core/limits.js';
 import { Refused } from '../../protocol/refused.js';
 import { SUBPROTOCOL } from '../../protocol/version.js';
+import { eventText } from '../../transport/http/event.js';
 import type { Earshot } from '../earshot.js';
+import { sendHead } from '../streams/live.js';
 import { allowPage, preflight } from './cors.js';
 import type { HeldAnswers } from './held-answers.js';
-import { eventText } from './held-answers.js';
 
 const DEFAULT_SILENT_MS = 1000;
 const MAX_SILENT_MS = 120_000;
-
-const EVENT_STREAM = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store, no-transform',
-  'x-accel-buffering': 'no',
-};
 
 /**
  * `/v1/session`: who the server takes the caller to be, or why it refuses. A browser is told only 1006 for
@@ -44,11 +39,8 @@ function stream(
 ): FastifyReply {
   const silentMs = silentMsOf(request);
   if (held.full) throw new Refused('too_many', 'there are too many of these streams');
-  reply.headers(EVENT_STREAM).hijack();
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
-  }
-  held.hold(reply.raw, eventText('session', answer), silentMs);
+  sendHead(reply, {});
+  held.hold(request.raw, reply.raw, eventText({ event: 'session', data: JSON.stringify(answer) }), silentMs);
   return reply;
 }
 

@@ -8,8 +8,9 @@ const HINT =
 
 /** The WebSocket's path without the upgrade (RFC 9110 §15.5.22): mostly a proxy that is not set up for it. */
 export function upgradeHint(app: FastifyInstance, path: string): void {
-  app.get(path, async (_request, reply) => {
-    reply.headers({ upgrade: 'websocket', connection: 'Upgrade, close' });
+  app.get(path, async ({ raw }, reply) => {
+    // HTTP/2 has no upgrade, and forbids its headers (RFC 9113 §8.2.2).
+    if (raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'Upgrade, close' });
     throw new Refused('upgrade_required', HINT);
   });
 }

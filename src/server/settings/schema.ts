@@ -1,7 +1,31 @@
 import * as z from 'zod';
+import { secretText } from '../options/fields.js';
 import { optionsSchema } from '../options/options.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** A path where both are needed. */
+function pathBeside(other: string, meaning: string) {
+  return z
+    .string({
+      error: ({ input }) =>
+        input === undefined ? `missing: it is needed together with ${other}` : undefined,
+    })
+    .min(1)
+    .describe(meaning);
+}
+
+const tls = z.strictObject({
+  cert: pathBeside(
+    'tls.key',
+    'the path of the certificate, and after it of those between it and the root, in PEM; read again on SIGHUP',
+  ),
+  key: pathBeside('tls.cert', 'the path of its private key, in PEM'),
+  passphrase: secretText('what that key is encrypted with').optional(),
+});
+
+/** Where the certificate is. */
+export type TlsSettings = z.output<typeof tls>;
 
 /** What only the command needs: how it listens and logs. */
 const ownShape = {
@@ -13,6 +37,9 @@ const ownShape = {
     .min(1)
     .optional()
     .describe("connections that may wait to be accepted; default: Node's, 511"),
+  tls: tls
+    .optional()
+    .describe('TLS, with HTTP/2 and HTTP/1.1 on the one port; without it there is plain HTTP/1.1'),
   logLevel: z
     .enum(LOG_LEVELS)
     .optional()

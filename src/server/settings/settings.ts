@@ -6,6 +6,7 @@ import { leaves } from './catalog.js';
 import { readEnvironment } from './environment.js';
 import type { ConfigFile } from './file.js';
 import { readConfig } from './file.js';
+import type { TlsSettings } from './schema.js';
 import { OWN_KEYS, settingsSchema } from './schema.js';
 import { fromText, TextError } from './text.js';
 
@@ -15,6 +16,8 @@ export type Flags = Readonly<Record<string, unknown>>;
 /** Everything that `earshot serve` needs to know. */
 export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly backlog?: number };
+  /** Undefined for plain HTTP. */
+  readonly tls: TlsSettings | undefined;
   readonly logLevel: string;
   readonly logFormat: 'auto' | 'json' | 'pretty';
   readonly allowPublicDev: boolean;
@@ -87,10 +90,11 @@ class Layers {
       this.#faults.push(...found.map(({ name, text }) => `${name}: ${text}${this.#source(name)}`));
     }
     if (!result.success || this.#faults.length > 0) throw new OptionsError(this.#faults.join('; '));
-    const { host, port, backlog, logLevel, logFormat, allowPublicDev, dev } = result.data;
+    const { host, port, backlog, tls, logLevel, logFormat, allowPublicDev, dev } = result.data;
     const own = new Set(OWN_KEYS);
     return {
       listen: { host, port, ...(backlog !== undefined && { backlog }) },
+      tls,
       logLevel: logLevel ?? (dev ? 'warn' : 'info'),
       logFormat,
       allowPublicDev,

@@ -13,15 +13,17 @@ interface CountedSocket extends Duplex {
  * ws itself writes only pongs, pings and the close, and never defers them, since nothing is sent through its
  * compressor.
  */
-export class WebSocketConnection implements Carrier {
+export class WebSocketConnection implements Carrier<Uint8Array> {
   readonly transport = 'websocket';
-  readonly encoding: Encoding;
+  readonly answersPings = true;
+  readonly endsWithSubscriptions = false;
+  readonly encoding: Encoding<Uint8Array>;
   /** What this side has closed it with; ws tells 1006 where the peer doesn't answer. */
   closedWith: number | undefined;
   readonly #webSocket: WebSocket;
   readonly #socket: CountedSocket;
 
-  constructor(webSocket: WebSocket, socket: Duplex, encoding: Encoding) {
+  constructor(webSocket: WebSocket, socket: Duplex, encoding: Encoding<Uint8Array>) {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.encoding = encoding;
@@ -46,6 +48,10 @@ export class WebSocketConnection implements Carrier {
   write(bytes: Uint8Array): void {
     if (this.#isOpen) this.#socket.write(bytes);
   }
+
+  settled(): void {}
+
+  timeUp(): void {}
 
   ping(): void {
     if (this.#isOpen) this.#webSocket.ping();

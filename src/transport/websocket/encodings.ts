@@ -1,9 +1,9 @@
 import type { Encoding } from '../../core/carrier.js';
-import { encodeMessage } from '../../protocol/encode.js';
+import { encodeMessage, toBase64 } from '../../protocol/encode.js';
 import { deflatedFrame, textFrames } from './frame.js';
 
 /** Envelopes of the subprotocol, one a text frame. */
-export const jsonEncoding: Encoding = {
+export const jsonEncoding: Encoding<Uint8Array> = {
   messages: (channel, messages) => textFrames(messages.map((message) => encodeMessage(channel, message))),
   push: (push) => textFrames([JSON.stringify(push)]),
   reply: (text) => textFrames([text]),
@@ -20,11 +20,11 @@ export interface Compression {
 }
 
 /** The same envelopes; those of messages compressed, once for all readers. */
-export function compressedEncoding({ threshold, level, appliesTo }: Compression): Encoding {
+export function compressedEncoding({ threshold, level, appliesTo }: Compression): Encoding<Uint8Array> {
   const frame = (text: string) => (text.length < threshold ? textFrames([text]) : deflatedFrame(text, level));
   return {
     messages(channel, messages) {
-      if (!appliesTo(channel)) return jsonEncoding.messages(channel, messages);
+      if (!appliesTo(channel)) return jsonEncoding.messages(channel, messages, true);
       return Buffer.concat(messages.map((message) => frame(encodeMessage(channel, message))));
     },
     push: jsonEncoding.push,
@@ -33,7 +33,7 @@ export function compressedEncoding({ threshold, level, appliesTo }: Compression)
 }
 
 /** Lines for clients that know no envelopes (docs/protocol.md, "Plain clients"). */
-export const plainEncoding: Encoding = {
+export const plainEncoding: Encoding<Uint8Array> = {
   messages: (_channel, messages) =>
     textFrames(messages.map(({ from, data }) => `${from} -> ${plainText(data)}`)),
   push(push) {
@@ -49,7 +49,8 @@ export const plainEncoding: Encoding = {
   reply: () => undefined,
 };
 
-/** A string as its text, anything else as its JSON. */
-function plainText(data: string): string {
+/** A string as its text, bytes as base64, anything else as its JSON. */
+function plainText(data: string | Uint8Array): string {
+  if (typeof data !== 'string') return toBase64(data);
   return data.startsWith('"') ? String(JSON.parse(data)) : data;
 }

@@ -20,7 +20,7 @@ export interface WebSocketTelemetry {
 export interface Accepted {
   readonly webSocket: WebSocket;
   readonly socket: Duplex;
-  readonly encoding: Encoding;
+  readonly encoding: Encoding<Uint8Array>;
   readonly identity: Identity;
   readonly address: string;
   /** The channel that its plain text goes to; undefined where it speaks envelopes. */

@@ -42,7 +42,7 @@ export interface Admitted {
 export class WebSockets {
   readonly #options: WebSocketServerOptions;
   readonly #server: WebSocketServer;
-  readonly #compressed: Encoding;
+  readonly #compressed: Encoding<Uint8Array>;
   /** Every open one, those of ended sessions too. */
   readonly #open = new Set<WebSocket>();
 
@@ -87,7 +87,7 @@ export class WebSockets {
     });
   };
 
-  #encodingOf(webSocket: WebSocket): Encoding {
+  #encodingOf(webSocket: WebSocket): Encoding<Uint8Array> {
     return webSocket.extensions === '' ? jsonEncoding : this.#compressed;
   }
 }

@@ -1,0 +1,197 @@
+import * as z from 'zod';
+import { backoffMs } from '../../client/backoff.js';
+import { envelope } from '../../protocol/pushes.js';
+import { CommandError } from '../failure.js';
+import type { Io } from '../io.js';
+import { say } from '../io.js';
+import { socketUrl } from './connection.js';
+import { eventsOf } from './sse-reader.js';
+
+export const HTTP_TRANSPORTS = ['sse', 'long-poll', 'poll'] as const;
+export type HttpTransport = (typeof HTTP_TRANSPORTS)[number];
+
+/** What is to be followed, and how. */
+export interface HttpFollow {
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly transport: HttpTransport;
+  readonly channels: readonly string[];
+  readonly offset: string;
+  readonly presence: boolean;
+  /** Between two polls, in ms. */
+  readonly everyMs: number;
+  readonly signal: AbortSignal;
+  /** An envelope that came. False where no more are wanted. */
+  readonly tell: (envelope: Readonly<Record<string, unknown>>) => boolean;
+}
+
+const WAIT_MS = 25_000;
+/** For an answer, or for the next byte of a stream, which has a heartbeat of 25 s: what is silent for longer is cut. */
+const SILENT_MS = 60_000;
+const BACKOFF = { minBackoffMs: 500, maxBackoffMs: 15_000 };
+
+const page = z.object({ cursor: z.string(), envelopes: z.array(z.looseObject({ type: z.string() })) });
+const problem = z.object({ code: z.string(), detail: z.string(), advice: z.string() });
+
+/** Follows channels over `/v1/read`, until there is nothing more to come, or enough has. Rejects where they can't be followed. */
+export async function followOverHttp(io: Io, follow: HttpFollow): Promise<void> {
+  const reader = new Reader(io, follow);
+  for (let failures = 0; !reader.isDone && !follow.signal.aborted; ) {
+    try {
+      await reader.read();
+      failures = 0;
+      await pause(reader.pauseMs, follow.signal);
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      if (reader.isDone || follow.signal.aborted) return;
+      const againInMs = backoffMs(++failures, BACKOFF, Math.random());
+      say(io, `not connected: ${wordsOf(error)}; again in ${(againInMs / 1000).toFixed(1)} s`);
+      await pause(againInMs, follow.signal);
+    }
+  }
+}
+
+class Reader {
+  readonly #io: Io;
+  readonly #follow: HttpFollow;
+  readonly #open: Set<string>;
+  #cursor: string | undefined;
+  #wantsMore = true;
+  #saidConnected = false;
+  /** Before the next request: a poll's own time, or what a server that ends has asked for. */
+  pauseMs = 0;
+
+  constructor(io: Io, follow: HttpFollow) {
+    this.#io = io;
+    this.#follow = follow;
+    this.#open = new Set(follow.channels);
+  }
+
+  get isDone(): boolean {
+    return !this.#wantsMore || this.#open.size === 0;
+  }
+
+  /** One request, and what comes of it. */
+  async read(): Promise<void> {
+    const { transport, signal, everyMs } = this.#follow;
+    this.pauseMs = transport === 'poll' ? everyMs : 0;
+    const silence = new Silence(SILENT_MS);
+    try {
+      const response = await fetch(this.#address(), {
+        headers: this.#headers(),
+        signal: AbortSignal.any([signal, silence.signal]),
+      });
+      if (!response.ok) throw await refusal(response);
+      this.#sayConnected();
+      if (transport === 'sse') await this.#readEvents(response, silence);
+      else this.#takePage(page.parse(await response.json()));
+    } finally {
+      silence.end();
+    }
+  }
+
+  #address(): URL {
+    const { url, channels, offset, presence, transport } = this.#follow;
+    const address = new URL(socketUrl(url).replace(/^ws/, 'http'));
+    address.pathname = address.pathname.replace(/\/[^/]*$/, '/v1/read');
+    for (const channel of channels)
+      if (this.#open.has(channel)) address.searchParams.append('channel', channel);
+    if (this.#cursor === undefined) address.searchParams.set('offset', offset);
+    else address.searchParams.set('cursor', this.#cursor);
+    if (presence) address.searchParams.set('presence', 'true');
+    const waits = transport === 'long-poll' && this.#cursor !== undefined; // at first, to know where it stands
+    if (waits) address.searchParams.set('waitMs', String(WAIT_MS));
+    return address;
+  }
+
+  #headers(): Record<string, string> {
+    const { token, transport } = this.#follow;
+    return {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(transport === 'sse' && { accept: 'text/event-stream' }),
+    };
+  }
+
+  async #readEvents({ body }: Response, silence: Silence): Promise<void> {
+    if (body === null) return;
+    for await (const { id, data } of eventsOf(silence.heard(body))) {
+      this.#cursor = id;
+      if (data !== '') this.#take(envelope.parse(JSON.parse(data)));
+      if (this.isDone) return;
+    }
+  }
+
+  #takePage({ cursor, envelopes }: z.infer<typeof page>): void {
+    this.#cursor = cursor;
+    for (const each of envelopes) this.#take(each);
+  }
+
+  #take(each: Readonly<Record<string, unknown>>): void {
+    const told = envelope.safeParse(each); // a newer server may send what is not known here
+    if (told.success && told.data.type === 'closed') this.#open.delete(told.data.channel);
+    if (told.success && told.data.type === 'unsubscribed' && 'code' in told.data)
+      throw CommandError.notHad(`${told.data.code}: ${told.data.channel} can't be followed any more`);
+    if (told.success && told.data.type === 'bye') {
+      const [from, to] = told.data.afterMs ?? [0, 0];
+      this.pauseMs = from + Math.random() * (to - from);
+      return;
+    }
+    if (this.#wantsMore) this.#wantsMore = this.#follow.tell(each);
+  }
+
+  #sayConnected(): void {
+    if (!this.#saidConnected) say(this.#io, `connected over ${this.#follow.transport}`);
+    this.#saidConnected = true;
+  }
+}
+
+/** Aborts where nothing has come for a while. */
+class Silence {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(ms: number) {
+    this.#timer = setTimeout(() => this.#controller.abort(new Error('nothing came for too long')), ms);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async *heard(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of body) {
+      this.#timer.refresh();
+      yield bytes;
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** What a server that refuses has to say: to be tried again, or the end. */
+async function refusal(response: Response): Promise<Error> {
+  const told = problem.safeParse(await response.json().catch(() => undefined));
+  if (!told.success) return new Error(`${response.status}, and not from an Earshot`);
+  const { code, detail, advice } = told.data;
+  return advice === 'retry' ? new Error(code) : CommandError.notHad(`${code}: ${detail}`);
+}
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

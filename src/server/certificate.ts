@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { replaceCertificate } from './app.js';
+import type { TlsOptions } from './http/tls.js';
+import { OptionsError } from './options/options.js';
+import type { TlsSettings } from './settings/schema.js';
+
+/** What the files hold that the settings name. Throws an OptionsError for one that can't be read. */
+export function readCertificate({ cert, key, passphrase }: TlsSettings): TlsOptions {
+  return {
+    cert: read('tls.cert', cert),
+    key: read('tls.key', key),
+    ...(passphrase !== undefined && { passphrase }),
+  };
+}
+
+/**
+ * Reads the files again whenever the process gets a SIGHUP. Where something is wrong with them the log says so, and the
+ * old certificate stays. Returns the way to stop.
+ */
+export function replaceOnHangup(app: FastifyInstance, settings: TlsSettings): () => void {
+  const replace = () => {
+    try {
+      const validUntil = replaceCertificate(app, readCertificate(settings));
+      app.log.info({ validUntil }, 'the certificate was read again');
+    } catch (error) {
+      if (!(error instanceof OptionsError)) throw error;
+      app.log.error(`the certificate was read again, and the old one stays: ${error.message}`);
+    }
+  };
+  process.on('SIGHUP', replace);
+  return () => void process.off('SIGHUP', replace);
+}
+
+function read(name: string, path: string): Buffer {
+  if (path.includes('-----BEGIN'))
+    throw new OptionsError(`${name}: it is the path of a file, not what the file holds`);
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new OptionsError(`${name}: ${path} can't be read (${code})`);
+  }
+}
