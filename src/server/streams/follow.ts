@@ -14,6 +14,15 @@ import { cachingOf, isPublic, standingHeaders } from './answers.js';
 import type { Admitted } from './askers.js';
 import { beginOn, carry, parameter, refusalOf, sendHead, untilBegun, untilGathered } from './live.js';
 
+/** Where a long-poll ends. */
+interface Place {
+  readonly channel: string;
+  readonly stat: ChannelStat;
+  readonly offset: string;
+  /** That the reader came with. */
+  readonly cursor: string | undefined;
+}
+
 /** One channel to those that wait: the live modes of Durable Streams, §5.7 and §5.8. */
 export class ChannelFollower {
   readonly #earshot: Earshot;
@@ -59,17 +68,7 @@ export class ChannelFollower {
 
   #answer(
     reply: FastifyReply,
-    {
-      stat,
-      offset,
-      channel,
-      cursor,
-    }: {
-      readonly stat: ChannelStat;
-      readonly offset: string;
-      readonly channel: string;
-      readonly cursor: string | undefined;
-    },
+    { stat, offset, channel, cursor }: Place,
     { items, upToDate, reason }: Gathered<Chunk>,
   ): FastifyReply {
     const closed = reason === 'done';

@@ -93,7 +93,11 @@ export async function untilGathered<Printed>(
 /** Why there is no answer. */
 export function refusalOf(reason: string): Refused {
   if (!isErrorCode(reason)) return new Refused('unavailable', 'the response ended before it began');
-  return new Refused(reason, 'the response ended before there was anything to tell');
+  const detail =
+    reason === 'gone'
+      ? 'what followed that offset is no longer kept, or the channel was deleted'
+      : 'the response ended before there was anything to tell';
+  return new Refused(reason, detail);
 }
 
 /** The one value of a parameter; undefined where it wasn't given. Throws `bad_request` where it was given twice. */
