@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
-import { DEFAULT_RETENTION } from '../../store/memory.js';
+import { DEFAULT_RETENTION } from '../../store/retention.js';
 import type { Store } from '../../store/store.js';
 import { channels } from './channels.js';
 import { faultsOf } from './faults.js';

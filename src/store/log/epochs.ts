@@ -1,4 +1,4 @@
-import type { Position } from '../protocol/offset.js';
+import type { Position } from '../../protocol/offset.js';
 
 /** Positions that were given out in one life of a log, up to and with `end`. */
 export interface Stretch {
