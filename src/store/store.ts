@@ -172,8 +172,11 @@ export interface Store {
   /** Calls the watcher from now on; resolves when it does, with the way to end it. */
   watch(channel: string, watcher: Watcher): Promise<() => void>;
 
-  /** Bounded upkeep: a stretch of the channels is freed of what is no longer kept. Called every second. */
-  sweep(): void;
+  /**
+   * Bounded upkeep: a stretch of the channels is freed of what is no longer kept. Called every second; resolves when it
+   * is over, and also where the store could not do it now.
+   */
+  sweep(): Promise<void>;
 
   /** Resolves where the store can take appends; rejects with the reason where not. */
   ping(): Promise<void>;

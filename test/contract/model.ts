@@ -128,7 +128,7 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
       model.closed = true;
       return same(await store.close('a'), { epoch: model.epoch, seq: model.tail, closed: true });
     case 'sweep':
-      store.sweep();
+      await store.sweep();
       return;
     case 'delete': {
       await store.delete('a');

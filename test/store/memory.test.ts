@@ -255,21 +255,21 @@ t.test('sweep / an empty channel that nobody uses → loses its identity after a
   await store.append('full', message('1'));
   const closed = await store.close('closed');
   clock.ms += 1000;
-  store.sweep();
+  await store.sweep();
   t.same(await store.open('idle'), before, 'not yet: and the sweep does not count as use');
   clock.ms += 1;
-  store.sweep();
+  await store.sweep();
   t.not((await store.open('idle')).epoch, before.epoch, 'a later life');
   t.same(await store.open('watched'), watched, 'somebody watches');
   t.equal((await store.open('full')).seq, 1, 'it is not empty');
   t.same(await store.open('closed'), closed, 'it must go on refusing');
   unwatch();
-  store.sweep();
-  store.sweep();
+  await store.sweep();
+  await store.sweep();
   t.same(await store.open('watched'), watched, 'somebody watched until now');
   clock.ms += 1001;
-  store.sweep();
-  store.sweep();
+  await store.sweep();
+  await store.sweep();
   t.not((await store.open('watched')).epoch, watched.epoch);
 });
 
@@ -279,7 +279,7 @@ t.test('sweep / a channel that was just read → keeps its identity', async (t) 
   clock.ms += 900;
   await store.read('a', 'now', ALL);
   clock.ms += 900;
-  store.sweep();
+  await store.sweep();
   t.equal((await store.open('a')).epoch, epoch);
 });
 
@@ -288,7 +288,7 @@ t.test('sweep / many channels → a stretch at a time, all of them in the end', 
   const { store, clock } = desk({ identityMs: 1000, maxChannels: 5000, retention });
   for (let count = 0; count < 5000; count++) await store.append(`c${count}`, message('1'));
   clock.ms += 1001;
-  store.sweep();
+  await store.sweep();
   const room = async () => {
     let made = 0;
     for (; made < 5001; made++) {
@@ -298,7 +298,7 @@ t.test('sweep / many channels → a stretch at a time, all of them in the end', 
     return made;
   };
   t.equal(await room(), 2000, 'one stretch');
-  for (let times = 0; times < 4; times++) store.sweep();
+  for (let times = 0; times < 4; times++) await store.sweep();
   clock.ms += 1;
   t.equal(await room(), 3000, 'the rest');
 });

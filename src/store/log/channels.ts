@@ -24,6 +24,9 @@ export interface Rules {
   isWatched(channel: string): boolean;
 }
 
+/** How often, while a channel keeps its identity without any, a use is noted at most. */
+const USES_NOTED = 24;
+
 /**
  * What the text of `Store` says, done to the logs of a shelf at a moment: all of it at once, with what there is to tell
  * the watchers of afterwards.
@@ -91,9 +94,26 @@ export class Channels {
 
   /** The same where the channel is there and needs nothing done to it; else undefined. */
   readAsItIs(channel: string, start: Start, bound: ReadBound): Page | undefined {
+    return this.#asItIs(channel)?.read(start, bound, this.#now);
+  }
+
+  /** Likewise, where it ends. */
+  tailAsItIs(channel: string): Tail | undefined {
+    return this.#asItIs(channel)?.tail;
+  }
+
+  /** True where it is there, and how long it will be depends on its being read now. */
+  mustNoteUse(channel: string): boolean {
+    const state = this.#asItIs(channel)?.state;
+    if (state === undefined) return false;
+    const isLate = this.#now - state.usedAt > this.#rules.identityMs / USES_NOTED;
+    return isLate || state.lifetime.ttlSeconds !== undefined;
+  }
+
+  /** True where its time is over, and it is still there. */
+  isOver(channel: string): boolean {
     const log = this.#shelf.get(channel);
-    if (log === undefined || log.state.gone || this.#isOver(channel, log)) return undefined;
-    return log.read(start, bound, this.#now);
+    return log !== undefined && this.#isOver(channel, log);
   }
 
   stat(channel: string): ChannelStat | undefined {
@@ -139,6 +159,11 @@ export class Channels {
     log.trim(this.#now);
     if (this.#isOver(channel, log)) this.#remove(channel, log);
     else if (this.#isForgotten(channel, log)) this.#shelf.delete(channel);
+  }
+
+  #asItIs(channel: string): Log | undefined {
+    const log = this.#shelf.get(channel);
+    return log === undefined || log.state.gone || this.#isOver(channel, log) ? undefined : log;
   }
 
   /** The log of a channel, which is made where there is none. */

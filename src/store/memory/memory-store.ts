@@ -87,7 +87,7 @@ export class MemoryStore implements Store {
     };
   }
 
-  sweep(): void {
+  async sweep(): Promise<void> {
     this.#do((channels) => {
       this.#sweep ??= this.#shelf.all();
       for (let swept = 0; swept < SWEPT_AT_ONCE; swept++) {

@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process';
+import { access, constants, mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Environment } from './environment.js';
+import { openEnvironment } from './environment.js';
+import { FolderFault } from './fault.js';
+import type { Marker, Stamp } from './marker.js';
+import { DATA_FILE, readMarker, stampOf, writeMarker } from './marker.js';
+import { Owner, refuseIfInUse } from './owner.js';
+
+/** A data folder that this process has. */
+export class Folder {
+  readonly path: string;
+  readonly tables: Environment;
+  readonly #owner: Owner;
+
+  private constructor(path: string, tables: Environment, owner: Owner) {
+    this.path = path;
+    this.tables = tables;
+    this.#owner = owner;
+  }
+
+  /** Throws `FolderFault` where the folder can't be had, with all that is in it left as it is. */
+  static async open(path: string, fsync: boolean): Promise<Folder> {
+    await makeFolder(path);
+    const marker = await readMarker(path);
+    await refuseIfInUse(path);
+    await verify(path, marker);
+    const owner = await Owner.listen(path);
+    try {
+      const tables = openEnvironment({ path, fsync });
+      await owner.claim(tables);
+      tables.root.readerCheck(); // a process that was killed amid a read would keep its pages for ever
+      await writeMarker(path);
+      return new Folder(path, tables, owner);
+    } catch (error) {
+      await owner.end();
+      throw error;
+    }
+  }
+
+  /** Leaves it in order. */
+  async close(): Promise<void> {
+    await this.tables.root.flushed;
+    await this.tables.root.close();
+    await writeMarker(this.path, await stampOf(this.path));
+    await this.#owner.end();
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new FolderFault(path, `cannot be used: ${reasonOf(error)}`);
+  }
+}
+
+/** Looks through what was not left in order, or has been changed since. */
+async function verify(path: string, marker: Marker | undefined): Promise<void> {
+  const stamp = await stampOf(path);
+  if (stamp === undefined || stamp.bytes === 0) {
+    if (marker === undefined) return;
+    throw new FolderFault(path, `is damaged: ${DATA_FILE} is ${stamp === undefined ? 'not there' : 'empty'}`);
+  }
+  if (isSame(marker?.clean, stamp)) return;
+  const fault = await faultIn(path);
+  if (fault !== undefined) throw new FolderFault(path, `is damaged: ${fault}`);
+}
+
+function isSame(clean: Stamp | undefined, { bytes, modifiedMs }: Stamp): boolean {
+  return clean?.bytes === bytes && clean.modifiedMs === modifiedMs;
+}
+
+const execFileAsync = promisify(execFile);
+
+async function faultIn(path: string): Promise<string | undefined> {
+  const program = fileURLToPath(new URL(`./verify${import.meta.url.slice(-3)}`, import.meta.url));
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
+  try {
+    await execFileAsync(process.execPath, [...execArgv, program, path]);
+    return undefined;
+  } catch (error) {
+    const said = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    return said === '' ? `${DATA_FILE} cannot be read` : said;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EACCES' || code === 'EPERM') return 'this user has no permission for it';
+  if (code === 'EEXIST' || code === 'ENOTDIR') return 'it is not a folder';
+  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'EROFS') return 'the disk is read-only';
+  return error instanceof Error ? error.message : String(error);
+}
