@@ -4,6 +4,7 @@ import { PinoPretty } from 'pino-pretty';
 import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
 import { readCertificate, replaceOnHangup } from './certificate.js';
+import { SERVE_DEFAULTS } from './settings/schema.js';
 import type { Settings } from './settings/settings.js';
 
 /** Of the time for the whole end: what is left after the drain for everything else. */
@@ -17,10 +18,13 @@ export async function serve(
   { listen, tls, logLevel, logFormat, options }: Settings,
   write: (text: string) => void,
 ): Promise<void> {
-  const app = await createApp(options, {
-    logger: loggerOf(logLevel, logFormat),
-    ...(tls && { tls: readCertificate(tls) }),
-  });
+  const app = await createApp(
+    { ...SERVE_DEFAULTS, ...options },
+    {
+      logger: loggerOf(logLevel, logFormat),
+      ...(tls && { tls: readCertificate(tls) }),
+    },
+  );
   const ignoreHangup = tls && replaceOnHangup(app, tls);
   const signals = endOnSignal(app, tls ? ['SIGHUP'] : []); // first: one may come as soon as the address is printed
   try {

@@ -1,5 +1,5 @@
 import type { Rules } from './log/channels.js';
-import type { Keeping } from './log/log.js';
+import type { Keeping } from './log/retention.js';
 import { DEFAULT_RETENTION, KEEP_EVERYTHING } from './retention.js';
 import type { Retention } from './store.js';
 import type { Watchers } from './watchers.js';

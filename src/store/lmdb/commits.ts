@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Refused } from '../../protocol/refused.js';
 import type { Rules } from '../log/channels.js';
@@ -21,6 +22,8 @@ interface Done {
 }
 
 export interface CommitParts extends Omit<ShelfParts, 'totals'> {
+  /** The folder. */
+  readonly path: string;
   readonly rules: Rules;
   now(): number;
   tell(news: News): void;
@@ -50,6 +53,7 @@ export class Commits {
   #waitingBytes = 0;
   #running: Promise<void> | undefined;
   #failure: { readonly refusal: Refused; readonly until: number } | undefined;
+  #hasEnded = false;
 
   constructor(parts: CommitParts, totals: StoredTotals) {
     this.#tables = parts.tables;
@@ -59,6 +63,10 @@ export class Commits {
 
   get totals(): StoredTotals {
     return this.#totals;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** Does it with the next commit, and resolves when that is over; `bytes` is what it brings. */
@@ -88,14 +96,12 @@ export class Commits {
 
   /** Refuses what comes from now on, and resolves when nothing is on its way any more. */
   async end(): Promise<void> {
-    this.#failure = {
-      refusal: new Refused('unavailable', 'the store has ended'),
-      until: Number.POSITIVE_INFINITY,
-    };
+    this.#hasEnded = true;
     while (this.#running !== undefined) await this.#running;
   }
 
   #refusal(bytes: number): Refused | undefined {
+    if (this.#hasEnded) return hasEnded();
     if (this.#failure !== undefined && this.#parts.now() < this.#failure.until) return this.#failure.refusal;
     if (this.#waitingBytes + bytes <= MAX_WAITING_BYTES || this.#waiting.length === 0) return undefined;
     return new Refused('unavailable', 'the disk does not keep up with what is published');
@@ -146,7 +152,7 @@ export class Commits {
       await committed;
     } catch (error) {
       if (done.error !== undefined) throw done.error;
-      throw new CommitFailed(await reasonOf(error));
+      throw new CommitFailed(await reasonOf(error, this.#parts.path));
     }
     if (done.value === undefined) throw new Error('a transaction that was not run');
     return done.value;
@@ -177,7 +183,7 @@ export class Commits {
 
   #fail(tasks: readonly Task[], error: unknown): void {
     const cause = error instanceof Error ? error : new Error(String(error));
-    const refusal = new Refused('unavailable', 'the store could not write');
+    const refusal = new Refused('unavailable', cause.message === FULL ? FULL : 'the store could not write');
     const isKnown = this.#failure !== undefined;
     if (cause instanceof CommitFailed) this.#failure = { refusal, until: this.#parts.now() + RETRY_MS };
     if (!(cause instanceof CommitFailed && isKnown)) this.#parts.onFault(cause);
@@ -185,13 +191,25 @@ export class Commits {
   }
 }
 
+export function hasEnded(): Refused {
+  return new Refused('unavailable', 'the store has ended');
+}
+
 /** The disk has not taken it: nothing of it is there. */
 export class CommitFailed extends Error {
   override readonly name = 'CommitFailed';
 }
 
+const FULL = "the disk of the store's folder is full";
+
+async function reasonOf(error: unknown, path: string): Promise<string> {
+  const reason = await toldReasonOf(error);
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize < MAX_COMMIT_BYTES * 2 ? FULL : reason; // as the library has it: I/O error
+}
+
 /** What the library says of a commit that failed, which it keeps in a promise beside the error. */
-async function reasonOf(error: unknown): Promise<string> {
+async function toldReasonOf(error: unknown): Promise<string> {
   const beside = error instanceof Error && 'commitError' in error ? error.commitError : undefined;
   const said = Promise.resolve(beside).then(
     () => error,

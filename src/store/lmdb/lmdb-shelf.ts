@@ -1,9 +1,9 @@
 import { formatOffset } from '../../protocol/offset.js';
 import { Epochs } from '../log/epochs.js';
-import type { Keeping } from '../log/log.js';
 import { Log } from '../log/log.js';
 import type { LogState } from '../log/log-state.js';
 import { Producers } from '../log/producers.js';
+import type { Keeping } from '../log/retention.js';
 import type { Shelf } from '../log/shelf.js';
 import type { Environment, LogRecord, StoredTotals } from './environment.js';
 import { LmdbEntries } from './lmdb-entries.js';

@@ -17,8 +17,8 @@ import type {
   Watcher,
 } from '../store.js';
 import { Watchers } from '../watchers.js';
-import { Commits } from './commits.js';
-import { Folder } from './folder.js';
+import { Commits, hasEnded } from './commits.js';
+import { Folder } from './folder/folder.js';
 import type { ShelfParts } from './lmdb-shelf.js';
 import { LmdbShelf } from './lmdb-shelf.js';
 import { Sweeper } from './sweeper.js';
@@ -61,6 +61,7 @@ export class LmdbStore implements Store {
   /** When channels of which it matters were last read, where the file doesn't say so yet. */
   readonly #usedAt = new Map<string, number>();
   #sweeping: Promise<void> | undefined;
+  #ended: Promise<void> | undefined;
 
   private constructor(folder: Folder, options: LmdbStoreOptions) {
     const { tables } = folder;
@@ -75,6 +76,7 @@ export class LmdbStore implements Store {
     this.#commits = new Commits(
       {
         ...this.#parts,
+        path: folder.path,
         rules: this.#rules,
         now: this.#now,
         tell: (news) => this.#watchers.tell(news),
@@ -168,7 +170,12 @@ export class LmdbStore implements Store {
     await this.#commits.probe();
   }
 
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     this.#watchers.clear();
     await this.#commits.end();
     await this.#folder.close();
@@ -176,6 +183,7 @@ export class LmdbStore implements Store {
 
   /** At what is written down, as it is now. */
   #look<Result>(work: (channels: Channels) => Result): Result {
+    if (this.#commits.hasEnded) throw hasEnded(); // a file that is closed must not be read
     const shelf = new LmdbShelf({ ...this.#parts, totals: this.#commits.totals });
     return work(new Channels(shelf, this.#rules, this.#now()));
   }

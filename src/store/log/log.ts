@@ -4,21 +4,15 @@ import { formatOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import { BEGINNING, NOW } from '../../protocol/version.js';
 import type { MessageData, NewMessage, StoredMessage } from '../message.js';
-import type { ChannelStat, Page, ReadBound, Retention, Tail } from '../store.js';
+import type { ChannelStat, Page, ReadBound, Tail } from '../store.js';
 import type { Entries } from './entries.js';
 import { Epochs } from './epochs.js';
 import type { LogState } from './log-state.js';
 import type { Producers } from './producers.js';
+import type { Keeping } from './retention.js';
 import { keptFrom } from './retention.js';
 import type { Totals } from './totals.js';
 import { OVERHEAD_BYTES } from './totals.js';
-
-/** How a log is kept. */
-export interface Keeping {
-  readonly retention: Retention;
-  readonly whole: boolean;
-  readonly maxStoreBytes: number;
-}
 
 export interface LogParts {
   readonly state: LogState;

@@ -1,8 +1,15 @@
+import type { Retention } from '../store.js';
 import type { Entries } from './entries.js';
-import type { Keeping } from './log.js';
 import type { LogState } from './log-state.js';
 import type { Totals } from './totals.js';
 import { OVERHEAD_BYTES } from './totals.js';
+
+/** How a log is kept. */
+export interface Keeping {
+  readonly retention: Retention;
+  readonly whole: boolean;
+  readonly maxStoreBytes: number;
+}
 
 /**
  * The position from which on a log is kept now: in steps that grow with the digits of its length, whatever there is to

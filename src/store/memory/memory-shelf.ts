@@ -1,8 +1,8 @@
 import { firstAfter } from '../first-after.js';
-import type { Keeping } from '../log/log.js';
 import { Log } from '../log/log.js';
 import type { LogState } from '../log/log-state.js';
 import { Producers } from '../log/producers.js';
+import type { Keeping } from '../log/retention.js';
 import type { Shelf } from '../log/shelf.js';
 import type { Totals } from '../log/totals.js';
 import { MemoryEntries, MemoryProducers } from './memory-entries.js';

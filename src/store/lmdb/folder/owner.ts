@@ -5,7 +5,7 @@ import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join, relative } from 'node:path';
-import type { Environment } from './environment.js';
+import type { Environment } from '../environment.js';
 import { FolderFault } from './fault.js';
 
 const SUFFIX = '.sock';

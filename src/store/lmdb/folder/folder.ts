@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Environment } from './environment.js';
-import { openEnvironment } from './environment.js';
+import type { Environment } from '../environment.js';
+import { openEnvironment } from '../environment.js';
 import { FolderFault } from './fault.js';
 import type { Marker, Stamp } from './marker.js';
 import { DATA_FILE, readMarker, stampOf, writeMarker } from './marker.js';
@@ -23,10 +23,20 @@ export class Folder {
 
   /** Throws `FolderFault` where the folder can't be had, with all that is in it left as it is. */
   static async open(path: string, fsync: boolean): Promise<Folder> {
-    await makeFolder(path);
-    const marker = await readMarker(path);
-    await refuseIfInUse(path);
-    await verify(path, marker);
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+      const marker = await readMarker(path);
+      await refuseIfInUse(path);
+      await verify(path, marker);
+      return await Folder.#take(path, fsync);
+    } catch (error) {
+      if (error instanceof FolderFault) throw error;
+      throw new FolderFault(path, `cannot be used: ${reasonOf(error)}`);
+    }
+  }
+
+  static async #take(path: string, fsync: boolean): Promise<Folder> {
     const owner = await Owner.listen(path);
     try {
       const tables = openEnvironment({ path, fsync });
@@ -46,15 +56,6 @@ export class Folder {
     await this.tables.root.close();
     await writeMarker(this.path, await stampOf(this.path));
     await this.#owner.end();
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new FolderFault(path, `cannot be used: ${reasonOf(error)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Looks through a data folder and prints what is wrong with it. A program of its own: what is damaged may end the
 // process that reads it.
-import type { Environment, LogRecord } from './environment.js';
-import { openEnvironment } from './environment.js';
+import type { Environment, LogRecord } from '../environment.js';
+import { openEnvironment } from '../environment.js';
 
 const [, , path = ''] = process.argv;
 const fault = faultOf(openEnvironment({ path, fsync: false, readOnly: true }));
