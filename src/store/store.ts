@@ -178,7 +178,7 @@ export interface Store {
    */
   sweep(): Promise<void>;
 
-  /** Resolves where the store can take appends; rejects with the reason where not. */
+  /** Resolves where the store can be read; rejects with the reason where not. */
   ping(): Promise<void>;
 
   /** Lets go of everything. No other call may follow. */

@@ -54,7 +54,7 @@ export interface RunningServer {
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const ADDRESS = /\bhttps?:\/\/(?:\[[^\]]+\]|[^\s:/"'[\]]+):(\d+)/;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;

@@ -1,10 +1,10 @@
-import { statfs } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Refused } from '../../protocol/refused.js';
 import type { Rules } from '../log/channels.js';
 import { Channels } from '../log/channels.js';
 import type { News } from '../watchers.js';
 import type { Environment, StoredTotals } from './environment.js';
+import { isFull } from './folder/free-space.js';
 import type { ShelfParts } from './lmdb-shelf.js';
 import { LmdbShelf } from './lmdb-shelf.js';
 
@@ -87,11 +87,6 @@ export class Commits {
       this.#waitingBytes += bytes + TASK_BYTES;
       this.#running ??= this.#runAll();
     });
-  }
-
-  /** Resolves where the disk takes something; rejects where it does not, or did not within the last second. */
-  async probe(): Promise<void> {
-    if (this.#failure !== undefined) await this.do((_, shelf) => shelf.touch());
   }
 
   /** Refuses what comes from now on, and resolves when nothing is on its way any more. */
@@ -204,8 +199,7 @@ const FULL = "the disk of the store's folder is full";
 
 async function reasonOf(error: unknown, path: string): Promise<string> {
   const reason = await toldReasonOf(error);
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize < MAX_COMMIT_BYTES * 2 ? FULL : reason; // as the library has it: I/O error
+  return (await isFull(path, MAX_COMMIT_BYTES * 2)) ? FULL : reason; // as the library has it: I/O error
 }
 
 /** What the library says of a commit that failed, which it keeps in a promise beside the error. */

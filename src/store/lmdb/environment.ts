@@ -17,8 +17,6 @@ export interface LogRecord {
 export interface StoredTotals extends Totals {
   /** The id that was given last. */
   lastId: number;
-  /** How often something was written only to see whether it can be. */
-  probes: number;
 }
 
 /** What a log that is no more has left in the file. */

@@ -73,11 +73,6 @@ export class LmdbShelf implements Shelf {
     this.#slots.set(channel, undefined);
   }
 
-  /** Gives a commit something to write. */
-  touch(): void {
-    this.totals.probes++;
-  }
-
   *blank(): Iterable<string> {
     for (const channel of this.#parts.tables.blank.getKeys()) if (!this.#slots.has(channel)) yield channel;
     for (const channel of this.#slots.keys()) yield channel;

@@ -83,7 +83,7 @@ export class LmdbStore implements Store {
         onFault: options.onFault ?? (() => {}),
         onRecovery: options.onRecovery ?? (() => {}),
       },
-      tables.totals.get('totals') ?? { usedBytes: 0, channels: 0, lastEpochAt: 0, lastId: 0, probes: 0 },
+      tables.totals.get('totals') ?? { usedBytes: 0, channels: 0, lastEpochAt: 0, lastId: 0 },
     );
     this.#sweeper = new Sweeper(tables, this.#usedAt);
   }
@@ -167,7 +167,7 @@ export class LmdbStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#commits.probe();
+    this.#look((channels) => channels.list('', 1));
   }
 
   end(): Promise<void> {

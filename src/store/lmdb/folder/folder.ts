@@ -5,9 +5,13 @@ import { promisify } from 'node:util';
 import type { Environment } from '../environment.js';
 import { openEnvironment } from '../environment.js';
 import { FolderFault } from './fault.js';
+import { isFull } from './free-space.js';
 import type { Marker, Stamp } from './marker.js';
 import { DATA_FILE, readMarker, stampOf, writeMarker } from './marker.js';
 import { Owner, refuseIfInUse } from './owner.js';
+
+/** What the library writes at once, and is ended by the system where there is no room for it. */
+const ROOM_TO_OPEN_BYTES = 1024 * 1024;
 
 /** A data folder that this process has. */
 export class Folder {
@@ -29,6 +33,8 @@ export class Folder {
       const marker = await readMarker(path);
       await refuseIfInUse(path);
       await verify(path, marker);
+      if (await isFull(path, ROOM_TO_OPEN_BYTES))
+        throw new FolderFault(path, 'cannot be used: the disk is full');
       return await Folder.#take(path, fsync);
     } catch (error) {
       if (error instanceof FolderFault) throw error;
@@ -38,13 +44,15 @@ export class Folder {
 
   static async #take(path: string, fsync: boolean): Promise<Folder> {
     const owner = await Owner.listen(path);
+    let tables: Environment | undefined;
     try {
-      const tables = openEnvironment({ path, fsync });
+      tables = openEnvironment({ path, fsync });
       await owner.claim(tables);
       tables.root.readerCheck(); // a process that was killed amid a read would keep its pages for ever
       await writeMarker(path);
       return new Folder(path, tables, owner);
     } catch (error) {
+      await tables?.root.close();
       await owner.end();
       throw error;
     }

@@ -71,11 +71,9 @@ export async function refuseIfInUse(path: string): Promise<void> {
 
 async function refuseIfHeld(path: string, name: string): Promise<void> {
   const pid = await pidAt(addressOf(path, name));
-  if (pid !== undefined)
-    throw new FolderFault(
-      path,
-      `is in use by another process (pid ${pid}): a folder has one server at a time`,
-    );
+  if (pid === undefined) return;
+  const whom = pid === String(process.pid) ? 'this process' : `another process (pid ${pid})`;
+  throw new FolderFault(path, `is in use by ${whom}: a folder has one server at a time`);
 }
 
 async function socketsIn(path: string): Promise<string[]> {
