@@ -4,7 +4,7 @@ import type { LmdbStoreOptions } from '../store/lmdb/lmdb-store.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { KEEP_EVERYTHING } from '../store/retention.js';
 import type { Retention, Store } from '../store/store.js';
-import type { ResolvedOptions } from './options/options.js';
+import type { EarshotOptions, ResolvedOptions } from './options/options.js';
 import type { Log } from './report/journal.js';
 
 /** The store that the options ask for; one that is handed in is its owner's to end. Throws a `FolderFault`. */
@@ -18,7 +18,7 @@ export async function storeFor(
   if (store === 'memory') return new MemoryStore(shared);
   return openLmdbStore({
     ...shared,
-    path: data ?? (dev ? DEV_DATA : DATA),
+    path: dataPath({ data, dev }),
     fsync,
     onFault: (error) => log.error({ err: error }, 'the store failed'),
     onRecovery: () => log.info({}, 'the store takes messages again'),
@@ -26,8 +26,13 @@ export async function storeFor(
 }
 
 /** In the working directory. */
-export const DATA = 'earshot-data';
-export const DEV_DATA = '.earshot';
+const DATA = 'earshot-data';
+const DEV_DATA = '.earshot';
+
+/** Where the lmdb store is. */
+export function dataPath({ data, dev = false }: Pick<EarshotOptions, 'data' | 'dev'>): string {
+  return data ?? (dev ? DEV_DATA : DATA);
+}
 
 /** Opens a durable store; see `LmdbStoreOptions`. The library comes with it, and only with it. */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {

@@ -76,6 +76,8 @@ export interface ReadBound {
 /** A stretch of a log, in order and without a hole. */
 export interface Page {
   readonly messages: readonly StoredMessage[];
+  /** Where the page begins, as an offset. */
+  readonly startOffset: string;
   /** Where reading goes on: after the last of `messages`. */
   readonly epoch: string;
   readonly seq: number;
@@ -83,7 +85,8 @@ export interface Page {
   readonly offset: string;
   /**
    * Set where what followed the asked position is no longer kept, and the page begins at the oldest
-   * message that is: `retention` took it, or the channel was deleted and made again (`reset`).
+   * message that is and that the reader can't have had: `retention` took it, or the channel was deleted and made again, or lost its end with the machine
+   * that it was on (`reset`).
    */
   readonly lost: 'retention' | 'reset' | undefined;
   /** True where nothing follows yet. */

@@ -12,8 +12,13 @@ import {
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
-import { parseOffset } from '../../src/protocol/offset.js';
+import type { Position, Start } from '../../src/protocol/offset.js';
+import { formatOffset, parseOffset } from '../../src/protocol/offset.js';
+import { backUp } from '../../src/store/lmdb/folder/backup.js';
 import { LmdbStore } from '../../src/store/lmdb/lmdb-store.js';
+import { Epochs } from '../../src/store/log/epochs.js';
+import type { LogState } from '../../src/store/log/log-state.js';
+import { emptyState, tornState } from '../../src/store/log/log-state.js';
 import type { Store } from '../../src/store/store.js';
 import { dataFolder } from '../support/spawn.js';
 
@@ -232,4 +237,122 @@ t.test('folder / a place that cannot be one → one line', async (t) => {
     message: `the data folder ${join(path, 'below')} cannot be used: it is not a folder`,
   });
   t.equal(readFileSync(path, 'utf8'), 'a file');
+});
+
+/** What is left of a folder by a process that was killed, on an earlier start of the machine or on this one. */
+async function killedOn(path: string, boot: string): Promise<void> {
+  const { ino } = statSync(file(path), { bigint: true });
+  writeFileSync(marker(path), JSON.stringify({ format: 1, run: { boot, inode: String(ino) } }));
+}
+
+const THIS_BOOT = () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+
+t.test('folder / killed, on the same start of the machine → offsets go on in the same epoch', async (t) => {
+  const path = dataFolder(t);
+  const first = await opened(t, path);
+  const { offset } = await first.append('a', [message('1')]);
+  await first.end();
+  await killedOn(path, THIS_BOOT());
+  const second = await opened(t, path);
+  const later = await second.append('a', [message('2')]);
+  t.equal(later.offset.split('_')[0], offset.split('_')[0]);
+});
+
+t.test(
+  'folder / the machine ended → what may be lost is told, and its offsets are not given out again',
+  async (t) => {
+    const path = dataFolder(t);
+    const first = await opened(t, path);
+    const offsets: string[] = [];
+    for (const each of ['1', '2']) offsets.push((await first.append('a', [message(each)])).offset);
+    await first.end();
+    await killedOn(path, 'an earlier one');
+
+    const second = await opened(t, path);
+    const [one = '', two = ''] = offsets;
+    const neverWritten: Position = { epoch: two.split('_')[0] ?? '', seq: 3 }; // given out, and the disk has not got it
+    t.match(await second.read('a', parseOffset(two), ALL), { messages: [], lost: undefined, offset: two });
+    t.match(await second.read('a', neverWritten, ALL), { messages: [], lost: 'reset', offset: two });
+    const { offset: three } = await second.append('a', [message('3')]);
+    t.not(three, formatOffset(neverWritten.epoch, 3));
+    t.ok(three > formatOffset(neverWritten.epoch, 3), 'but one after it');
+    const dataAfter = async (start: Start) => {
+      const { messages, lost, offset } = await second.read('a', start, ALL);
+      return [messages.map(({ data }) => data), lost, offset];
+    };
+    t.same(await dataAfter(parseOffset(one)), [['2', '3'], undefined, three]);
+    t.same(await dataAfter(neverWritten), [['3'], 'reset', three], 'and nothing that it had before');
+    await t.rejects(second.read('a', parseOffset(three.replace(/3$/, '4')), ALL), { code: 'bad_offset' });
+    t.same(
+      (await second.read('a', '-1', ALL)).messages.map(({ offset }) => offset),
+      [one, two, three],
+    );
+    const fork = { fork: { source: 'a', start: parseOffset(two) } };
+    t.match(await second.create('fork', fork), { created: true, offset: two });
+    await t.rejects(second.read('fork', neverWritten, ALL), { code: 'bad_offset' }, 'the fork never had it');
+  },
+);
+
+t.test('log / torn again and again → the last hundred tears are remembered', (t) => {
+  let state: LogState = {
+    ...emptyState({ epoch: 'e0', contentType: 'a/b', lifetime: {}, whole: true }, 0),
+    tailSeq: 1,
+  };
+  for (let tear = 1; tear <= 150; tear++) state = { ...tornState(state, `e${tear}`), tailSeq: tear + 1 };
+  const epochs = new Epochs(state.epoch, state.stretches);
+  t.equal(state.stretches.length, 100);
+  t.same([epochs.at(151), epochs.at(150), epochs.at(51)], ['e150', 'e149', 'e50']);
+  const beyond = (tear: number) => epochs.lostAfter({ epoch: `e${tear}`, seq: 1000 });
+  t.same([beyond(149), beyond(50), beyond(49), beyond(150)], [150, 51, 0, undefined]);
+  t.same(
+    tornState({ ...state, startSeq: 151 }, 'last').stretches,
+    [{ epoch: 'e150', end: 151, torn: true }],
+    'of what is kept',
+  );
+  t.end();
+});
+
+t.test('backUp / while the store goes on → a folder of its own, as it was then', async (t) => {
+  const path = dataFolder(t);
+  const copy = dataFolder(t);
+  const store = await opened(t, path);
+  const producer = { id: 'p', epoch: 0, seq: 0 };
+  const { offset } = await store.append('a', [message('1')], { producer });
+  const writes = Array.from({ length: 300 }, (_, each) => store.append('b', [message(String(each))]));
+  await backUp(path, copy);
+  await Promise.all(writes);
+  const { offset: later } = await store.append('a', [message('2')]);
+  t.match(await store.append('a', [message('1')], { producer }), { duplicate: true });
+
+  const other = await opened(t, copy);
+  t.same(
+    (await other.read('a', '-1', ALL)).messages.map(({ data }) => data),
+    ['1'],
+  );
+  const { messages } = await other.read('b', '-1', ALL);
+  t.same(
+    messages.map(({ data }) => data),
+    messages.map((_, at) => String(at)),
+    'no hole',
+  );
+  t.match(await other.append('a', [message('1')], { producer }), { duplicate: true, offset });
+  t.match(
+    await other.read('a', parseOffset(later), ALL),
+    { lost: 'reset', offset },
+    'a reader of the original',
+  );
+  await other.append('a', [message('other 2')]);
+  t.match(await other.read('a', parseOffset(later), ALL), { lost: 'reset', messages: [{ data: 'other 2' }] });
+});
+
+t.test('backUp / from what is no data folder, or onto something → refused, nothing changed', async (t) => {
+  const [path, copy] = [dataFolder(t), dataFolder(t)];
+  await t.rejects(backUp(path, copy), { message: `the data folder ${path} has no data of Earshot in it` });
+  const store = await opened(t, path);
+  await store.append('a', [message('1')]);
+  await backUp(path, copy);
+  const before = contentOf(copy);
+  const line = `the data folder ${copy} is not empty: a backup is not written over anything`;
+  await t.rejects(backUp(path, copy), { message: line });
+  t.same(contentOf(copy), before);
 });

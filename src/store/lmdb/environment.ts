@@ -17,6 +17,8 @@ export interface LogRecord {
 export interface StoredTotals extends Totals {
   /** The id that was given last. */
   lastId: number;
+  /** The epoch that logs go on in since their end may have been lost; none where that never was. */
+  tear?: string | undefined;
 }
 
 /** What a log that is no more has left in the file. */

@@ -2,6 +2,7 @@ import { formatOffset } from '../../protocol/offset.js';
 import { Epochs } from '../log/epochs.js';
 import { Log } from '../log/log.js';
 import type { LogState } from '../log/log-state.js';
+import { tornState } from '../log/log-state.js';
 import { Producers } from '../log/producers.js';
 import type { Keeping } from '../log/retention.js';
 import type { Shelf } from '../log/shelf.js';
@@ -127,9 +128,16 @@ export class LmdbShelf implements Shelf {
   #slot(channel: string): Slot | undefined {
     if (this.#slots.has(channel)) return this.#slots.get(channel);
     const record = this.#parts.tables.channels.get(channel);
-    const slot = record && this.#open(channel, record, { ...record.state });
+    const state = record && this.#whole(record.state);
+    const slot = record && state && this.#open(channel, { ...record, state }, { ...state });
     this.#slots.set(channel, slot);
     return slot;
+  }
+
+  /** As it goes on, where its end may have been lost. */
+  #whole(state: LogState): LogState {
+    const { tear } = this.totals;
+    return tear === undefined || state.tear === tear ? state : tornState(state, tear);
   }
 
   #open(channel: string, { id, cutSeq, state }: LogRecord, before: LogState | undefined): Slot {

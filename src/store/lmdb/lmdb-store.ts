@@ -1,7 +1,7 @@
 import type { Start } from '../../protocol/offset.js';
 import type { Creation } from '../creation.js';
 import type { Rules } from '../log/channels.js';
-import { Channels } from '../log/channels.js';
+import { Channels, nextEpoch } from '../log/channels.js';
 import type { MessageData, NewMessage } from '../message.js';
 import type { StoreOptions } from '../options.js';
 import { keepingOf, rulesOf } from '../options.js';
@@ -18,6 +18,7 @@ import type {
 } from '../store.js';
 import { Watchers } from '../watchers.js';
 import { Commits, hasEnded } from './commits.js';
+import type { Environment, StoredTotals } from './environment.js';
 import { Folder } from './folder/folder.js';
 import type { ShelfParts } from './lmdb-shelf.js';
 import { LmdbShelf } from './lmdb-shelf.js';
@@ -51,23 +52,26 @@ const MAX_BYTES = 16 * 1024 ** 3;
  * that gives back other bytes than it was given.
  */
 export class LmdbStore implements Store {
-  readonly #watchers = new Watchers();
+  readonly #watchers: Watchers;
   readonly #folder: Folder;
   readonly #rules: Rules;
   readonly #parts: Omit<ShelfParts, 'totals'>;
   readonly #commits: Commits;
   readonly #sweeper: Sweeper;
   readonly #now: () => number;
+  readonly #onFault: (error: Error) => void;
   /** When channels of which it matters were last read, where the file doesn't say so yet. */
   readonly #usedAt = new Map<string, number>();
   #sweeping: Promise<void> | undefined;
   #ended: Promise<void> | undefined;
 
-  private constructor(folder: Folder, options: LmdbStoreOptions) {
+  private constructor(folder: Folder, options: LmdbStoreOptions, rules: Rules, watchers: Watchers) {
     const { tables } = folder;
     this.#folder = folder;
     this.#now = options.now ?? Date.now;
-    this.#rules = rulesOf(options, this.#watchers);
+    this.#onFault = options.onFault ?? (() => {});
+    this.#rules = rules;
+    this.#watchers = watchers;
     this.#parts = {
       tables,
       keeping: keepingOf(options, MAX_BYTES),
@@ -80,10 +84,10 @@ export class LmdbStore implements Store {
         rules: this.#rules,
         now: this.#now,
         tell: (news) => this.#watchers.tell(news),
-        onFault: options.onFault ?? (() => {}),
+        onFault: this.#onFault,
         onRecovery: options.onRecovery ?? (() => {}),
       },
-      tables.totals.get('totals') ?? { usedBytes: 0, channels: 0, lastEpochAt: 0, lastId: 0 },
+      totalsOf(tables),
     );
     this.#sweeper = new Sweeper(tables, this.#usedAt);
   }
@@ -93,7 +97,11 @@ export class LmdbStore implements Store {
    * with a line for who runs the server, for one that is in use, damaged, of a newer version, or not to be written.
    */
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
-    return new LmdbStore(await Folder.open(options.path, options.fsync ?? false), options);
+    const { path, fsync = false, now = Date.now } = options;
+    const watchers = new Watchers();
+    const rules = rulesOf(options, watchers);
+    const folder = await Folder.open({ path, fsync, tear: (tables) => tear(tables, rules, now()) });
+    return new LmdbStore(folder, options, rules, watchers);
   }
 
   async open(channel: string): Promise<Tail> {
@@ -178,7 +186,7 @@ export class LmdbStore implements Store {
   async #end(): Promise<void> {
     this.#watchers.clear();
     await this.#commits.end();
-    await this.#folder.close();
+    await this.#folder.close().catch(this.#onFault); // it is looked through at the next start, that is all
   }
 
   /** At what is written down, as it is now. */
@@ -196,4 +204,15 @@ function owned(message: NewMessage): NewMessage {
 
 function bytesOf(messages: readonly { readonly data: MessageData }[]): number {
   return messages.reduce((sum, { data }) => sum + data.length, 0);
+}
+
+function totalsOf({ totals }: Environment): StoredTotals {
+  return totals.get('totals') ?? { usedBytes: 0, channels: 0, lastEpochAt: 0, lastId: 0 };
+}
+
+/** The logs go on in a new epoch: positions that they may have had, and have lost, must not be given out again. */
+function tear(tables: Environment, rules: Rules, now: number): void {
+  const totals = totalsOf(tables);
+  const epoch = nextEpoch(totals, rules, now);
+  tables.totals.putSync('totals', { ...totals, tear: epoch });
 }

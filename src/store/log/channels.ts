@@ -13,6 +13,7 @@ import { inheritance } from './inherit.js';
 import type { Log } from './log.js';
 import { emptyState } from './log-state.js';
 import type { Shelf } from './shelf.js';
+import type { Totals } from './totals.js';
 
 /** What a store's channels go by. */
 export interface Rules {
@@ -211,7 +212,8 @@ export class Channels {
     const taken = source && fork && inheritance(source, fork, this.#now);
     if (source?.isOfType(contentType) === false)
       throw new Refused('conflict', 'the source is of another type');
-    const epoch = (fork === undefined ? identity : undefined) ?? this.#nextEpoch();
+    const epoch =
+      (fork === undefined ? identity : undefined) ?? nextEpoch(this.#shelf.totals, this.#rules, this.#now);
     const state = emptyState({ epoch, contentType, lifetime, whole }, this.#now);
     if (source === undefined || taken === undefined) return this.#shelf.make(channel, state);
     return this.#makeFork(channel, state, source, taken);
@@ -295,16 +297,15 @@ export class Channels {
     return false;
   }
 
-  /** Later than every epoch before it, also where the clock stands still or is set back. */
-  #nextEpoch(): string {
-    const { totals } = this.#shelf;
-    totals.lastEpochAt = Math.max(this.#now, totals.lastEpochAt + 1);
-    return makeEpoch(totals.lastEpochAt, this.#rules.salt);
-  }
-
   #isForgotten(channel: string, log: Log): boolean {
     const { stays, closed, forks, usedAt } = log.state;
     const isHeld = stays || closed || forks > 0 || this.#rules.isWatched(channel);
     return log.isEmpty && !isHeld && this.#now - usedAt > this.#rules.identityMs;
   }
+}
+
+/** Later than every epoch before it, also where the clock stands still or is set back. */
+export function nextEpoch(totals: Totals, { salt }: Pick<Rules, 'salt'>, now: number): string {
+  totals.lastEpochAt = Math.max(now, totals.lastEpochAt + 1);
+  return makeEpoch(totals.lastEpochAt, salt);
 }

@@ -4,12 +4,17 @@ import type { Position } from '../../protocol/offset.js';
 export interface Stretch {
   readonly epoch: string;
   readonly end: number;
+  /** True: there may have been more, which the log has lost. */
+  readonly torn?: boolean;
 }
 
+/** Of a log that is torn again and again. What is older is told as lost. */
+const MAX_STRETCHES = 100;
+
 /**
- * How the positions of a log are told: with its own epoch, but for those that a fork took over, which keep the epochs
- * that they have in the source. A place there is the same place in both. (With the fork's own epoch it is understood
- * as well: inside, a position is a life and a number.)
+ * How the positions of a log are told: with its own epoch, but for those that came from elsewhere, which keep the
+ * epochs that they had there: in the source of a fork, and in a log that was torn. A place there is the same place in
+ * both. (With the own epoch it is understood as well: inside, a position is a life and a number.)
  */
 export class Epochs {
   readonly own: string;
@@ -25,9 +30,12 @@ export class Epochs {
     return this.#inherited.find(({ end }) => seq <= end)?.epoch ?? this.own;
   }
 
-  /** True where the log has, or had, positions of this epoch. */
-  knows(epoch: string): boolean {
-    return epoch === this.own || this.#inherited.some((stretch) => stretch.epoch === epoch);
+  /** Of a position that may have been one, and is none any more: up to where what its reader has is still there. */
+  lostAfter({ epoch, seq }: Position): number | undefined {
+    if (epoch === this.own) return undefined;
+    const stretch = this.#inherited.find((each) => each.epoch === epoch);
+    if (stretch === undefined) return 0;
+    return stretch.torn === true && seq > stretch.end ? stretch.end : undefined;
   }
 
   /** True where it is, or was, a position of this log, which ends at `tailSeq`. */
@@ -41,5 +49,11 @@ export class Epochs {
     const all = [...this.#inherited, { epoch: this.own, end: Number.POSITIVE_INFINITY }];
     const last = all.findIndex(({ end }) => seq <= end);
     return all.slice(0, last + 1).map(({ epoch, end }) => ({ epoch, end: Math.min(end, seq) }));
+  }
+
+  /** What is left of a log that may have had more, of which `startSeq` to `tailSeq` is there. */
+  torn(startSeq: number, tailSeq: number): Stretch[] {
+    const kept = this.#inherited.filter(({ end }) => end >= startSeq).slice(1 - MAX_STRETCHES);
+    return [...kept, { epoch: this.own, end: tailSeq, torn: true }];
   }
 }

@@ -1,5 +1,6 @@
 import type { Lifetime } from '../creation.js';
 import type { Stretch } from './epochs.js';
+import { Epochs } from './epochs.js';
 
 /** What a fork was asked to be: asked for again, it is the same fork. */
 export interface Ancestry {
@@ -14,8 +15,10 @@ export interface Ancestry {
 /** All that a log is besides its messages and its producers: plain data, which a store may write down as it is. */
 export interface LogState {
   readonly epoch: string;
-  /** Of a fork: the positions that it took over. */
+  /** The positions that it took over: as a fork, or from what it was before it was torn. */
   readonly stretches: readonly Stretch[];
+  /** The tear of the store that it has lived through last. */
+  readonly tear?: string | undefined;
   readonly contentType: string;
   readonly lifetime: Lifetime;
   readonly ancestry?: Ancestry | undefined;
@@ -69,4 +72,10 @@ export function emptyState(config: LogConfig, now: number): LogState {
     producers: 0,
     producersFullUntil: 0,
   };
+}
+
+/** A log whose end may have been lost: what follows has positions of an epoch of its own. */
+export function tornState(state: LogState, tear: string): LogState {
+  const { epoch, stretches, startSeq, tailSeq } = state;
+  return { ...state, epoch: tear, stretches: new Epochs(epoch, stretches).torn(startSeq, tailSeq), tear };
 }

@@ -94,7 +94,8 @@ export class Log {
     const { startSeq, tailSeq } = this.state;
     if (start === NOW) return this.#page([], tailSeq, undefined);
     if (start === BEGINNING) return this.#pageAfter(startSeq, bound, undefined);
-    if (!this.epochs.knows(start.epoch)) return this.#pageAfter(startSeq, bound, 'reset');
+    const lostAfter = this.epochs.lostAfter(start);
+    if (lostAfter !== undefined) return this.#pageAfter(Math.max(startSeq, lostAfter), bound, 'reset');
     if (!this.epochs.has(start, tailSeq))
       throw new Refused('bad_offset', 'that offset is none of this channel');
     if (start.seq < startSeq) return this.#pageAfter(startSeq, bound, 'retention');
@@ -190,6 +191,7 @@ export class Log {
   #page(messages: StoredMessage[], seq: number, lost: Page['lost']): Page {
     return {
       messages,
+      startOffset: this.offsetAt(seq - messages.length),
       epoch: this.state.epoch,
       seq,
       offset: this.offsetAt(seq),
