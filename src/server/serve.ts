@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { PinoPretty } from 'pino-pretty';
+import { Refused } from '../protocol/refused.js';
 import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
 import { readCertificate, replaceOnHangup } from './certificate.js';
@@ -29,6 +30,7 @@ export async function serve(
   const ignoreHangup = tls && replaceOnHangup(app, tls);
   const signals = endOnSignal(app, tls ? ['SIGHUP'] : []); // first: one may come as soon as the address is printed
   try {
+    await makeLobby(app);
     const url = await app.listen(listen);
     announce(app, url, write);
   } catch (error) {
@@ -36,6 +38,17 @@ export async function serve(
     ignoreHangup?.();
     await app.close();
     throw new ListenError(describeListenError(error, listen));
+  }
+}
+
+/** In development it is there from the beginning, for `curl` too. */
+async function makeLobby({ earshot: { options, channels }, log }: FastifyInstance): Promise<void> {
+  if (!options.dev || options.plainChannel === false) return;
+  try {
+    await channels.create(options.plainChannel);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    log.warn(`the channel ${options.plainChannel} was not made: ${error.message}`);
   }
 }
 

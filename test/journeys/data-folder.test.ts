@@ -36,6 +36,14 @@ async function read(url: string, channel: string): Promise<unknown> {
   return response.json();
 }
 
+t.test('serve --dev / for the first time → the lobby is there, and where it is kept is said', async (t) => {
+  const path = dataFolder(t);
+  const { url, stdout } = await startServer(t, { args: ['--data', path] });
+  t.same(await read(url, 'lobby'), []);
+  t.match(stdout(), `What is published is kept in the folder ${path}.`);
+  t.equal((await publish(url, 'lobby', 'hello')).status, 204);
+});
+
 t.test('serve --data / killed, and started again → messages, offsets and producers go on', async (t) => {
   const path = dataFolder(t);
   const first = await startServer(t, { args: ['--data', path] });
