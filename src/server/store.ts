@@ -19,7 +19,7 @@ export async function storeFor(
   return openLmdbStore({
     ...shared,
     path: dataPath({ data, dev }),
-    fsync,
+    ...(fsync !== undefined && { fsync }),
     onFault: (error) => log.error({ err: error }, 'the store failed'),
     onRecovery: () => log.info({}, 'the store takes messages again'),
   });

@@ -93,7 +93,11 @@ interface Place {
 async function placeOn(t: Test, name: ServerName): Promise<Place> {
   const { options, whole }: { readonly options: EarshotOptions; readonly whole: boolean } = SERVERS[name];
   const limits = { ...options.limits, ...AS_FAST_AS_IT_GOES };
-  const { app, url, port } = await appOn(t, { data: dataFolder(t), ...options, limits });
+  const { app, url, port } = await appOn(t, {
+    ...options,
+    limits,
+    ...(options.store === 'lmdb' && { data: dataFolder(t) }),
+  });
   const send = async (path: string, method: string, body: unknown = undefined) => {
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { body: JSON.stringify(body) };

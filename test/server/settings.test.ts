@@ -100,6 +100,10 @@ t.test('settings / one that can not be → a line that names it, exit 2', async 
       /^store: .*"lmdb"\|"memory" \(env EARSHOT_STORE\)$/,
       { EARSHOT_STORE: 'oracle' },
     ],
+    'a folder, and a store that has none': [
+      { dev: true, store: 'memory', data: 'here' },
+      /^data: is of the store lmdb, and store is not that/,
+    ],
     'an unknown limit': [
       { config: `${dir}/limit.json` },
       /^limits\.maxSpeed: unknown option.* \(file .*limit\.json\)$/,

@@ -96,9 +96,9 @@ export const optionsSchema = z.strictObject({
     ),
   fsync: z
     .boolean()
-    .default(false)
+    .optional()
     .describe(
-      'lmdb: a publish is answered when the disk has it, and survives the loss of power; else when the operating system has it, and survives the end of the process',
+      'lmdb: a publish is answered when the disk has it, and survives the loss of power; else, as by default, when the operating system has it, and survives the end of the process',
     ),
   retention: retention.prefault({}).describe('how long a channel is kept'),
   limits: limits.prefault({}).describe('every bound'),
@@ -169,6 +169,9 @@ export function resolveOptions(given: EarshotOptions): ResolvedOptions {
   if (options.drainDelayMs >= options.drainTimeoutMs) {
     throw new OptionsError('drainDelayMs: must be less than drainTimeoutMs, of which it is a part');
   }
+  for (const name of ['data', 'fsync'] as const)
+    if (options.store !== 'lmdb' && options[name] !== undefined)
+      throw new OptionsError(`${name}: is of the store lmdb, and store is not that`);
   const anonymous = options.anonymous ?? options.dev;
   if (options.token === undefined && options.hooks.onConnect === undefined && !anonymous) {
     throw new OptionsError(

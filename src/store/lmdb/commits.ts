@@ -121,15 +121,10 @@ export class Commits {
   }
 
   async #runSome(tasks: readonly Task[]): Promise<void> {
-    try {
-      this.#finish(await this.#commit(tasks));
-    } catch (error) {
-      if (!(error instanceof CommitFailed) && tasks.length > 1) {
-        for (const task of tasks) await this.#runSome([task]); // one of them has met with damage: the others have not
-        return;
-      }
-      this.#fail(tasks, error);
-    }
+    const done = await this.#commit(tasks).catch(asError);
+    if (!(done instanceof Error)) this.#finish(done);
+    else if (done instanceof CommitFailed || tasks.length === 1) this.#fail(tasks, done);
+    else for (const task of tasks) await this.#runSome([task]); // one of them has met with damage: the others have not
   }
 
   /** Throws what a task throws, having written nothing; or `CommitFailed`. */
@@ -176,14 +171,17 @@ export class Commits {
     for (const settle of settles) settle();
   }
 
-  #fail(tasks: readonly Task[], error: unknown): void {
-    const cause = error instanceof Error ? error : new Error(String(error));
+  #fail(tasks: readonly Task[], cause: Error): void {
     const refusal = new Refused('unavailable', cause.message === FULL ? FULL : 'the store could not write');
     const isKnown = this.#failure !== undefined;
     if (cause instanceof CommitFailed) this.#failure = { refusal, until: this.#parts.now() + RETRY_MS };
     if (!(cause instanceof CommitFailed && isKnown)) this.#parts.onFault(cause);
     for (const task of tasks) task.fail(refusal);
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 export function hasEnded(): Refused {
