@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { publishCommand } from './client/publish.js';
 import { subscribeCommand } from './client/subscribe.js';
 import { configCommand } from './config.js';
+import { backupCommand } from './data/backup.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { failure } from './failure.js';
@@ -20,6 +21,7 @@ const COMMANDS: readonly ((io: Io) => Command)[] = [
   publishCommand,
   subscribeCommand,
   doctorCommand,
+  backupCommand,
 ];
 
 const HELP = `

@@ -1,10 +1,13 @@
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { PinoPretty } from 'pino-pretty';
+import { Refused } from '../protocol/refused.js';
 import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
 import { readCertificate, replaceOnHangup } from './certificate.js';
+import { SERVE_DEFAULTS } from './settings/schema.js';
 import type { Settings } from './settings/settings.js';
+import { dataPath } from './store.js';
 
 /** Of the time for the whole end: what is left after the drain for everything else. */
 const END_MS = 2000;
@@ -17,13 +20,17 @@ export async function serve(
   { listen, tls, logLevel, logFormat, options }: Settings,
   write: (text: string) => void,
 ): Promise<void> {
-  const app = await createApp(options, {
-    logger: loggerOf(logLevel, logFormat),
-    ...(tls && { tls: readCertificate(tls) }),
-  });
+  const app = await createApp(
+    { ...SERVE_DEFAULTS, ...options },
+    {
+      logger: loggerOf(logLevel, logFormat),
+      ...(tls && { tls: readCertificate(tls) }),
+    },
+  );
   const ignoreHangup = tls && replaceOnHangup(app, tls);
   const signals = endOnSignal(app, tls ? ['SIGHUP'] : []); // first: one may come as soon as the address is printed
   try {
+    await makeLobby(app);
     const url = await app.listen(listen);
     announce(app, url, write);
   } catch (error) {
@@ -31,6 +38,17 @@ export async function serve(
     ignoreHangup?.();
     await app.close();
     throw new ListenError(describeListenError(error, listen));
+  }
+}
+
+/** In development it is there from the beginning, for `curl` too. */
+async function makeLobby({ earshot: { options, channels }, log }: FastifyInstance): Promise<void> {
+  if (!options.dev || options.plainChannel === false) return;
+  try {
+    await channels.create(options.plainChannel);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    log.warn(`the channel ${options.plainChannel} was not made: ${error.message}`);
   }
 }
 
@@ -50,12 +68,14 @@ export class ListenError extends Error {
 }
 
 function announce(app: FastifyInstance, url: string, write: (text: string) => void): void {
-  const { dev, token, prefix } = app.earshot.options;
+  const { dev, token, prefix, store } = app.earshot.options;
   if (dev) {
     write(`Earshot is ready: open ${url}${prefix}/\n`);
     write(
       'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
     );
+    if (store === 'lmdb')
+      write(`What is published is kept in the folder ${dataPath(app.earshot.options)}.\n`);
   }
   const secrets = [token, ...(token?.issuers ?? [])].flatMap((issuer) => issuer?.secret ?? []);
   if (secrets.some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {

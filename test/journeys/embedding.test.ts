@@ -103,7 +103,8 @@ for (const block of ofKind('js whole')) {
     const port = await freePort();
     t.match(block.text, 'port: 3000');
     const text = `${block.text.replace('3000', String(port))}console.log('up');\n`;
-    const child = await startChild(t, process.execPath, [written(project(t), { ...block, text })]);
+    const cwd = project(t);
+    const child = await startChild(t, process.execPath, [written(cwd, { ...block, text })], { cwd });
     await child.says(/^up\n/);
   });
 }

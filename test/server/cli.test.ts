@@ -10,7 +10,7 @@ import { peer } from '../support/peer.js';
 import { rawConnect } from '../support/raw-socket.js';
 import { secret } from '../support/secrets.js';
 import type { RunningServer, ServerOptions } from '../support/spawn.js';
-import { freePort, ROOT, startServer } from '../support/spawn.js';
+import { dataFolder, freePort, ROOT, startServer } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 import { ours } from './scene.js';
 
@@ -28,7 +28,8 @@ t.test('port / in use → one line, exit 1', async (t) => {
   const address = taken.address();
   const port = typeof address === 'object' ? String(address?.port) : '';
   const line = new RegExp(`^earshot: port ${port} of 127\\.0\\.0\\.1 is in use: .*--port or PORT\n$`);
-  failsWith(t, await builtEarshot({ args: ['--dev'], env: { PORT: port } }), 1, line);
+  const args = ['--dev', '--data', dataFolder(t)];
+  failsWith(t, await builtEarshot({ args, env: { PORT: port } }), 1, line);
 });
 
 t.test('setting / one that can not be → one line that names it, exit 2', async (t) => {
@@ -136,7 +137,7 @@ t.test('log / stdout is no terminal → lines of JSON; unless it is set otherwis
 });
 
 t.test('log / stdout is a terminal → lines for people, the last ones too', async (t) => {
-  const args = [COMMAND, 'serve', '--dev', '--port', '0', '--log-level', 'info'];
+  const args = [COMMAND, 'serve', '--dev', '--port', '0', '--log-level', 'info', '--data', dataFolder(t)];
   const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
   const env = { HOST: '127.0.0.1', LOG_LEVEL: 'info' };
   const child = await startChild(t, tool('python'), ['-c', spawn, process.execPath, ...args], { env });
