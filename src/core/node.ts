@@ -58,6 +58,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly now: () => number;
   readonly uptimeMs: () => number;
   readonly random: () => number;
+  readonly defer: (run: () => void) => void;
   readonly hub: Hub;
   readonly presence: Presence;
   readonly sessions: Sessions;
@@ -78,6 +79,7 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.now = parts.now;
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
+    this.defer = parts.defer;
     this.hub = new Hub(parts.store, parts.defer);
     this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);
