@@ -32,6 +32,7 @@ import type { Log } from './report/journal.js';
 import { LogJournal } from './report/journal.js';
 import { Metrics } from './report/metrics.js';
 import { HeldAnswers } from './routes/held-answers.js';
+import { Bodies } from './streams/bodies.js';
 
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
@@ -58,6 +59,8 @@ export class Earshot implements AsyncDisposable {
   readonly sessions: SessionRegistry;
   readonly channels: ChannelRegistry;
   readonly heldAnswers = new HeldAnswers();
+  /** Of the requests under way. */
+  readonly bodies: Bodies;
   /** The core, for the routes of this package. Not promised: that any of it stays as it is. */
   readonly node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
@@ -74,6 +77,7 @@ export class Earshot implements AsyncDisposable {
   constructor(given: EarshotOptions, log: Log) {
     const options = resolveOptions(given);
     this.options = options;
+    this.bodies = new Bodies(options.limits.maxBodiesBytes);
     this.journal = new LogJournal(log, uptimeMs);
     this.metrics = new Metrics({
       carriers: () => this.#carriers(),
