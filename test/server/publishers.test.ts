@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import type { Test } from 'tap';
 import t from 'tap';
 import { MAX_COMMANDS_IN_FLIGHT } from '../../src/core/limits.js';
@@ -8,7 +6,7 @@ import { eventually } from '../support/app.js';
 import { SlowStore } from '../support/fake-stores.js';
 import type { RawSocket } from '../support/raw-socket.js';
 import { frame, parseFrames, rawConnect } from '../support/raw-socket.js';
-import { type Scene, scene, undisturbed, upgraded } from './scene.js';
+import { connected, type Scene, scene, undisturbed, upgraded } from './scene.js';
 import { JSON_BODY, put, requestText } from './streams-scene.js';
 
 const FLOODED = 'flooded';
@@ -25,15 +23,6 @@ async function slowScene(t: Test) {
   const letGo = store.hold('append', FLOODED);
   t.teardown(letGo);
   return { on, store, letGo };
-}
-
-/** A connection, and the server's end of it. */
-async function connected(on: Scene, connect: () => Promise<RawSocket>) {
-  const accepted = once(on.app.server, 'connection');
-  const raw = await connect();
-  const [socket]: Socket[] = await accepted;
-  if (socket === undefined) throw new Error('no connection');
-  return { raw, socket };
 }
 
 /** Others publish and are answered, so often that the server has looked at everything many times meanwhile. */
