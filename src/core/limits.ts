@@ -61,6 +61,10 @@ export const MAX_WRITE_MESSAGES = 200;
 /** Messages that one append has at most. */
 export const MAX_BATCH_MESSAGES = 10_000;
 
+/** Messages of one body, and bytes of them, that are looked at in one turn of the event loop. */
+export const MAX_SLICE_MESSAGES = 256;
+export const MAX_SLICE_BYTES = 256 * 1024;
+
 /** Commands of one session that are carried out at once; more wait unread. */
 export const MAX_COMMANDS_IN_FLIGHT = 16;
 

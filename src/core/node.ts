@@ -18,6 +18,7 @@ import type { LivenessTimes } from './session/liveness.js';
 import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Slices } from './streams/slices.js';
 import type { Journal, Telemetry } from './telemetry.js';
 
 /** What the core is given: it has no clock, no timer, no chance and no key of its own. */
@@ -63,6 +64,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly presence: Presence;
   readonly sessions: Sessions;
   readonly rates = new Rates();
+  readonly slices: Slices;
   readonly makeId: () => string;
   readonly #deadlines: Deadlines<Session>;
 
@@ -81,6 +83,7 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.random = parts.random;
     this.defer = parts.defer;
     this.hub = new Hub(parts.store, parts.defer);
+    this.slices = new Slices(parts.defer);
     this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);
     this.#deadlines = new Deadlines(parts.alarm);

@@ -140,7 +140,8 @@ export class Earshot implements AsyncDisposable {
   /**
    * Publishes. Resolves with the offset once the message is in the store; `data` is anything that JSON.stringify
    * prints. Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `too_many`, `unavailable`, and with a producer
-   * `fenced` and `out_of_sequence`.
+   * `fenced` and `out_of_sequence`. Of those that are not awaited the order is kept, but no number of them is bounded:
+   * what the store has not taken yet is held in this process.
    */
   publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Appended> {
     return publishTo(this.node, channel, data, options);

@@ -5,56 +5,73 @@ import { whenCut } from '../http/cut.js';
 import { isGone } from '../http/response.js';
 import { MAX_REQUESTS_AT_A_TIME } from '../http/secure-server.js';
 
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const lines = new WeakMap<Socket, Line>();
 
 /**
  * Resolves when it is a request's turn. On one connection requests may be sent one behind the other without waiting for
  * answers (pipelining), and Node takes them all: here the first ones are worked on, the others wait, and the connection
- * is not read meanwhile. Throws where it ends before. HTTP/2 has a bound of its own.
+ * is not read meanwhile. Of those that change something one is worked on at a time, so that they keep their order (RFC 9112
+ * §9.3.2). Throws where the connection ends before. HTTP/2 has a bound of its own, and no order.
  */
 export async function takeTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.httpVersionMajor > 1 || isGone(response)) return;
-  const { socket } = request;
+  const { socket, method = '' } = request;
   const line = lines.get(socket) ?? new Line(socket);
   lines.set(socket, line);
-  await line.turn((call) => {
+  await line.turn(SAFE_METHODS.has(method), (call) => {
     response.once('close', call);
     whenCut(request, response, call);
   });
 }
 
+interface Waiting {
+  readonly isSafe: boolean;
+  begin(): void;
+}
+
 /** The requests of one connection, in their order. */
 class Line {
   readonly #socket: Socket;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #busy = 0;
+  /** One that is not safe is worked on. */
+  #isChanging = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
   /** `whenOver` calls back, once or more, when the request is done or will never be. */
-  turn(whenOver: (call: () => void) => void): Promise<void> {
+  turn(isSafe: boolean, whenOver: (call: () => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let state: 'waiting' | 'busy' | 'over' = 'waiting';
-      const begin = () => {
-        state = 'busy';
-        this.#busy++;
-        resolve();
+      const waiting: Waiting = {
+        isSafe,
+        begin: () => {
+          state = 'busy';
+          this.#busy++;
+          if (!isSafe) this.#isChanging = true;
+          resolve();
+        },
       };
       whenOver(() => {
-        if (state === 'waiting') this.#leave(begin);
+        if (state === 'waiting') this.#leave(waiting);
         if (state === 'waiting') reject(new Refused('unavailable', 'the connection ended before its turn'));
-        if (state === 'busy') this.#next();
+        if (state === 'busy') this.#end(waiting);
         state = 'over';
       });
-      if (this.#busy < MAX_REQUESTS_AT_A_TIME) begin();
-      else this.#wait(begin);
+      if (this.#waiting.length === 0 && this.#mayBegin(waiting)) waiting.begin();
+      else this.#wait(waiting);
     });
   }
 
-  #wait(begin: () => void): void {
-    if (this.#waiting.push(begin) > 1) return;
+  #mayBegin({ isSafe }: Waiting): boolean {
+    return this.#busy < MAX_REQUESTS_AT_A_TIME && (isSafe || !this.#isChanging);
+  }
+
+  #wait(waiting: Waiting): void {
+    if (this.#waiting.push(waiting) > 1) return;
     this.#socket.pause();
     this.#socket.on('resume', this.#stay);
   }
@@ -64,16 +81,18 @@ class Line {
     this.#socket.pause();
   };
 
-  #next(): void {
+  #end({ isSafe }: Waiting): void {
     this.#busy--;
-    const begin = this.#waiting[0];
-    if (begin === undefined) return;
-    this.#leave(begin);
-    begin();
+    if (!isSafe) this.#isChanging = false;
+    if (this.#socket.destroyed) return; // those that wait are told so
+    for (let next = this.#waiting[0]; next !== undefined && this.#mayBegin(next); next = this.#waiting[0]) {
+      this.#leave(next);
+      next.begin();
+    }
   }
 
-  #leave(begin: () => void): void {
-    this.#waiting.splice(this.#waiting.indexOf(begin), 1);
+  #leave(waiting: Waiting): void {
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
     if (this.#waiting.length > 0) return;
     this.#socket.off('resume', this.#stay);
     this.#socket.resume();
