@@ -12,6 +12,8 @@ import { JSON_BODY, put, requestText } from './streams-scene.js';
 const FLOODED = 'flooded';
 /** Reads of one connection. */
 const AT_A_TIME = 128;
+/** Requests of one connection that begin in one turn of the event loop. */
+const A_TURN = 16;
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
 /** A server whose store is slow with one channel. */
@@ -121,6 +123,28 @@ for (const [name, post] of Object.entries(posts)) {
     },
   );
 }
+
+t.test('POSTs / one behind the other, to a fast store → a few in each turn of the event loop', async (t) => {
+  const { on, store, letGo } = await slowScene(t);
+  letGo();
+  const { raw } = await connected(on, () => rawConnect(t, on.port));
+  const count = 3000;
+  const sent = {
+    method: 'POST',
+    path: `/v1/stream/${FLOODED}`,
+    headers: { ...JSON_BODY, connection: 'keep-alive' },
+  };
+  void raw.send(Buffer.concat(range(1, count).map((data) => requestText({ ...sent, body: String(data) }))));
+  let [most, before] = [0, 0];
+  while (before < count) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const { seq } = await store.open(FLOODED);
+    [most, before] = [Math.max(most, seq - before), seq];
+  }
+  t.ok(most <= 2 * A_TURN, `${most} at most between two looks, which two turns may have part in`);
+  t.same(await stored(store), range(1, count));
+  await undisturbed(t, on);
+});
 
 t.test('a connection / ends while its requests wait for their turn → they are never done', async (t) => {
   const { on, store, letGo } = await slowScene(t);

@@ -5,6 +5,8 @@ import { whenCut } from '../http/cut.js';
 import { isGone } from '../http/response.js';
 import { MAX_REQUESTS_AT_A_TIME } from '../http/secure-server.js';
 
+/** Requests of one connection that begin in one turn of the event loop: then it is the others' turn. */
+const MAX_BEGUN_A_TURN = 16;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const lines = new WeakMap<Socket, Line>();
 
@@ -35,6 +37,8 @@ class Line {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #busy = 0;
+  /** In this turn of the event loop. */
+  #begun = 0;
   /** One that is not safe is worked on. */
   #isChanging = false;
 
@@ -50,8 +54,7 @@ class Line {
         isSafe,
         begin: () => {
           state = 'busy';
-          this.#busy++;
-          if (!isSafe) this.#isChanging = true;
+          this.#began(isSafe);
           resolve();
         },
       };
@@ -67,7 +70,19 @@ class Line {
   }
 
   #mayBegin({ isSafe }: Waiting): boolean {
-    return this.#busy < MAX_REQUESTS_AT_A_TIME && (isSafe || !this.#isChanging);
+    const hasRoom = this.#busy < MAX_REQUESTS_AT_A_TIME && this.#begun < MAX_BEGUN_A_TURN;
+    return hasRoom && (isSafe || !this.#isChanging);
+  }
+
+  #began(isSafe: boolean): void {
+    this.#busy++;
+    if (!isSafe) this.#isChanging = true;
+    if (this.#begun++ === 0) setImmediate(() => this.#nextTurn());
+  }
+
+  #nextTurn(): void {
+    this.#begun = 0;
+    this.#pump();
   }
 
   #wait(waiting: Waiting): void {
@@ -84,6 +99,11 @@ class Line {
   #end({ isSafe }: Waiting): void {
     this.#busy--;
     if (!isSafe) this.#isChanging = false;
+    this.#pump();
+  }
+
+  /** Begins what may begin. */
+  #pump(): void {
     if (this.#socket.destroyed) return; // those that wait are told so
     for (let next = this.#waiting[0]; next !== undefined && this.#mayBegin(next); next = this.#waiting[0]) {
       this.#leave(next);
