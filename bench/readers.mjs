@@ -1,26 +1,16 @@
 // The load, in a process of its own: readers of one channel on raw sockets of the loopback, and one publisher.
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { frame, handshakeText, openSocket, until } from './sockets.mjs';
 
 const CHANNEL = 'bench';
 const MESSAGE_BYTES = 100;
 const POLL_EVERY_MS = 1000;
 /** Connections that are being opened at a time. */
 const OPENING = 100;
-const HANDSHAKE = [
-  'GET /ws HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
-  'Sec-WebSocket-Protocol: earshot.v1.json',
-  '',
-  '',
-].join('\r\n');
+const HANDSHAKE = handshakeText('/ws', 'earshot.v1.json');
 
 const [port] = process.argv.slice(2).map(Number);
-const publisher = await openSocket();
+const publisher = await openSocket(port);
 /** When each message was sent. */
 const sentAt = [];
 /** Of this window: what came, and how late. */
@@ -77,7 +67,7 @@ const techniques = {
   },
 
   async sse(reader) {
-    const began = until(reader, (text) => text.includes('"upToDate":true'));
+    const began = until(reader.socket, (text) => text.includes('"upToDate":true'));
     reader.socket.write(requestFor('?offset=now&live=sse'));
     await began;
     reader.socket.on('data', (bytes) => reader.hear(bytes));
@@ -85,8 +75,8 @@ const techniques = {
 
   async websocket(reader) {
     await handshake(reader);
-    const subscribed = until(reader, (text) => text.includes('"subscribed"'));
-    reader.socket.write(frame({ type: 'subscribe', id: 1, channel: CHANNEL }));
+    const subscribed = until(reader.socket, (text) => text.includes('"subscribed"'));
+    reader.socket.write(frame(JSON.stringify({ type: 'subscribe', id: 1, channel: CHANNEL })));
     await subscribed;
     reader.socket.on('data', (bytes) => reader.hear(bytes));
   },
@@ -97,7 +87,7 @@ const commands = {
     for (let at = 0; at < count; at += OPENING) {
       const batch = Array.from({ length: Math.min(OPENING, count - at) }, async (_, index) => {
         const reader = new Reader();
-        reader.socket = await openSocket();
+        reader.socket = await openSocket(port);
         await techniques[technique](reader, at + index, count);
         readers.push(reader);
       });
@@ -111,7 +101,7 @@ const commands = {
       const frames = Array.from({ length: count }, () => {
         const data = `<${String(sentAt.length).padStart(6, '0')}>`.padEnd(MESSAGE_BYTES - 2, 'x');
         sentAt.push(performance.now());
-        return frame({ type: 'publish', id: sentAt.length, channel: CHANNEL, data });
+        return frame(JSON.stringify({ type: 'publish', id: sentAt.length, channel: CHANNEL, data }));
       });
       publisher.write(Buffer.concat(frames));
     }, everyMs);
@@ -155,31 +145,8 @@ function bytesRead() {
   return readers.reduce((sum, { socket }) => sum + socket.bytesRead, 0);
 }
 
-async function openSocket() {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  socket.on('error', (error) => {
-    throw error;
-  });
-  await once(socket, 'connect');
-  return socket;
-}
-
-/** Waits for what `isIt` says of all that came since. */
-function until({ socket }, isIt) {
-  return new Promise((resolve) => {
-    let text = '';
-    const look = (bytes) => {
-      text += bytes.toString('latin1');
-      if (!isIt(text)) return;
-      socket.off('data', look);
-      resolve();
-    };
-    socket.on('data', look);
-  });
-}
-
 async function handshake(reader) {
-  const welcomed = until(reader, (text) => text.includes('"welcome"'));
+  const welcomed = until(reader.socket, (text) => text.includes('"welcome"'));
   reader.socket.write(HANDSHAKE);
   await welcomed;
 }
@@ -193,7 +160,7 @@ async function get(reader, query) {
   counted.requests++;
   let head;
   let bytes = Buffer.alloc(0);
-  const came = until(reader, () => {
+  const came = until(reader.socket, () => {
     const end = bytes.indexOf('\r\n\r\n');
     if (end === -1) return false;
     head = bytes.toString('latin1', 0, end);
@@ -212,18 +179,12 @@ async function get(reader, query) {
   return { offset: /\r\nstream-next-offset: (\S+)/i.exec(head)[1] };
 }
 
-/** One masked frame of text, by a key of zeros. */
-function frame(command) {
-  const payload = Buffer.from(JSON.stringify(command));
-  const { length } = payload;
-  const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 255];
-  return Buffer.concat([Buffer.from([0x81, ...size, 0, 0, 0, 0]), payload]);
-}
-
 publisher.resume();
 await handshake({ socket: publisher });
-const made = until({ socket: publisher }, (text) => text.includes('"published"'));
-publisher.write(frame({ type: 'publish', id: 1, channel: CHANNEL, data: 'the channel is there' }));
+const made = until(publisher, (text) => text.includes('"published"'));
+publisher.write(
+  frame(JSON.stringify({ type: 'publish', id: 1, channel: CHANNEL, data: 'the channel is there' })),
+);
 await made;
 process.on('message', async ({ command, ...options }) =>
   process.send((await commands[command](options)) ?? 'done'),

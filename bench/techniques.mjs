@@ -1,9 +1,7 @@
 // What a message costs by each technique, on one channel. See README.md beside this file.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { ask, deadline, quartiles, startLoad, startServer, stop, table } from './processes.mjs';
 
 const TECHNIQUES = ['polling', 'long-polling', 'sse', 'websocket'];
 /** Nobody reads: what publishing costs by itself, which is taken off. */
@@ -22,14 +20,10 @@ const SETTLE_ELSE_MS = 300;
 /** After this, something hangs. */
 const DEADLINE_MS = 240_000;
 
-const deadline = setTimeout(() => {
-  console.error('this has taken too long: given up');
-  process.exit(1);
-}, DEADLINE_MS);
-
+const givenUp = deadline(DEADLINE_MS);
 const measured = await measure();
 const memory = await measureMemory();
-clearTimeout(deadline);
+clearTimeout(givenUp);
 console.log(report(measured, memory));
 
 /** Every technique under every load, one after the other, round by round. The first round only warms up. */
@@ -90,53 +84,16 @@ async function settledRss(server) {
 
 /** The built server and the load, each a process. */
 async function start() {
-  const meter = new URL('meter.mjs', import.meta.url).href;
-  const server = fork(pathOf('../dist/cli.js'), ['serve', '--dev', '--port', '0', '--log-level', 'warn'], {
-    execArgv: ['--expose-gc', '--import', meter],
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  const port = await portOf(server);
-  const readers = fork(pathOf('readers.mjs'), [String(port)]);
-  for (const child of [server, readers]) child.once('exit', failUnlessStopped);
-  await once(readers, 'message');
-  const stop = async () => {
-    for (const child of [server, readers]) child.off('exit', failUnlessStopped);
-    const ended = Promise.all([once(readers, 'exit'), once(server, 'exit')]);
-    readers.disconnect();
-    server.disconnect();
-    await ended;
-  };
-  return { server, readers, stop };
-}
-
-/** It has said why. The other one ends with this process. */
-function failUnlessStopped(code, signal) {
-  console.error(`a process of the measurement has ended: ${code ?? signal}`);
-  process.exit(1);
-}
-
-/** Its output is read to the end: who can't print is not well. */
-function portOf({ stdout }) {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    stdout.setEncoding('utf8').on('data', (chunk) => {
-      text += chunk;
-      const [, port] = /open http:\/\/127\.0\.0\.1:(\d+)\//.exec(text) ?? [];
-      if (port !== undefined) resolve(port);
-    });
-    stdout.once('end', () => reject(new Error(`the server did not start: ${text}`)));
-  });
-}
-
-async function ask(child, question) {
-  const answered = once(child, 'message');
-  child.send(question);
-  const [answer] = await answered;
-  return answer;
-}
-
-function pathOf(name) {
-  return fileURLToPath(new URL(name, import.meta.url));
+  const { server, port } = await startServer('../dist/cli.js', [
+    'serve',
+    '--dev',
+    '--port',
+    '0',
+    '--log-level',
+    'warn',
+  ]);
+  const readers = await startLoad('readers.mjs', [String(port)]);
+  return { server, readers, stop: () => stop(readers, server) };
 }
 
 function report(windows, memory) {
@@ -167,22 +124,9 @@ function report(windows, memory) {
     ...TECHNIQUES.map((each) => short(memory[each] / 1024)),
   ]);
   const heads = ['', ...TECHNIQUES];
-  const table = [heads, heads.map(() => '---'), ...lines]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
   const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`;
   const how = `${READERS} readers, messages of 100 bytes, ${ROUNDS} rounds: median (quartiles). ${WAITING} wait for the memory.`;
-  return `${table}\n\n${how}\n${machine}`;
-}
-
-function quartiles(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share) => {
-    const place = (sorted.length - 1) * share;
-    const [low, high] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];
-    return low + (high - low) * (place % 1);
-  };
-  return { low: at(0.25), median: at(0.5), high: at(0.75) };
+  return `${table(heads, lines)}\n\n${how}\n${machine}`;
 }
 
 function text({ low, median, high }) {

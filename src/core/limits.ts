@@ -61,8 +61,15 @@ export const MAX_WRITE_MESSAGES = 200;
 /** Messages that one append has at most. */
 export const MAX_BATCH_MESSAGES = 10_000;
 
+/** Messages of one body, and bytes of them, that are looked at in one turn of the event loop. */
+export const MAX_SLICE_MESSAGES = 256;
+export const MAX_SLICE_BYTES = 256 * 1024;
+
 /** Commands of one session that are carried out at once; more wait unread. */
 export const MAX_COMMANDS_IN_FLIGHT = 16;
+
+/** Commands of one session that begin in one turn of the event loop: then it is the others' turn. */
+export const MAX_COMMANDS_A_TURN = 64;
 
 /** Members that one list names; `count` tells how many there are. */
 export const MAX_MEMBERS_LISTED = 1000;

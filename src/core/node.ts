@@ -18,6 +18,7 @@ import type { LivenessTimes } from './session/liveness.js';
 import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Slices } from './streams/slices.js';
 import type { Journal, Telemetry } from './telemetry.js';
 
 /** What the core is given: it has no clock, no timer, no chance and no key of its own. */
@@ -58,10 +59,12 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly now: () => number;
   readonly uptimeMs: () => number;
   readonly random: () => number;
+  readonly defer: (run: () => void) => void;
   readonly hub: Hub;
   readonly presence: Presence;
   readonly sessions: Sessions;
   readonly rates = new Rates();
+  readonly slices: Slices;
   readonly makeId: () => string;
   readonly #deadlines: Deadlines<Session>;
 
@@ -78,7 +81,9 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.now = parts.now;
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
+    this.defer = parts.defer;
     this.hub = new Hub(parts.store, parts.defer);
+    this.slices = new Slices(parts.defer);
     this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);
     this.#deadlines = new Deadlines(parts.alarm);

@@ -32,6 +32,7 @@ import { LogJournal } from './report/journal.js';
 import { Metrics } from './report/metrics.js';
 import { HeldAnswers } from './routes/held-answers.js';
 import { storeFor } from './store.js';
+import { Bodies } from './streams/bodies.js';
 
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
@@ -58,6 +59,8 @@ export class Earshot implements AsyncDisposable {
   readonly sessions: SessionRegistry;
   readonly channels: ChannelRegistry;
   readonly heldAnswers = new HeldAnswers();
+  /** Of the requests under way. */
+  readonly bodies: Bodies;
   /** The core, for the routes of this package. Not promised: that any of it stays as it is. */
   readonly node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
@@ -85,6 +88,7 @@ export class Earshot implements AsyncDisposable {
 
   private constructor(options: ResolvedOptions, { policy, store, log }: Parts) {
     this.options = options;
+    this.bodies = new Bodies(options.limits.maxBodiesBytes);
     this.journal = new LogJournal(log, uptimeMs);
     this.metrics = new Metrics({
       carriers: () => this.#carriers(),
@@ -146,7 +150,8 @@ export class Earshot implements AsyncDisposable {
   /**
    * Publishes. Resolves with the offset once the message is in the store; `data` is anything that JSON.stringify
    * prints. Rejects with `Refused`: `bad_channel`, `bad_data`, `closed`, `too_many`, `unavailable`, and with a producer
-   * `fenced` and `out_of_sequence`.
+   * `fenced` and `out_of_sequence`. Of those that are not awaited the order is kept, but no number of them is bounded:
+   * what the store has not taken yet is held in this process.
    */
   publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Appended> {
     return publishTo(this.node, channel, data, options);

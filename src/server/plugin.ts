@@ -12,6 +12,7 @@ import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';
 import { probeRoutes } from './routes/probes.js';
 import { sessionRoute } from './routes/session.js';
+import { takeTurn } from './routes/turns.js';
 import { upgradeHint } from './routes/websocket.js';
 import { readRoute } from './streams/read.js';
 import { streamRoutes } from './streams/routes.js';
@@ -55,6 +56,7 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   const { path, probes, metrics, pages, admin } = earshot.options;
+  scope.addHook('onRequest', async (request, reply) => takeTurn(request.raw, reply.raw));
   scope.addHook('preValidation', refuseCut);
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);

@@ -1,12 +1,12 @@
 import t from 'tap';
-import { MAX_PAGE_BYTES } from '../../src/core/limits.js';
+import { MAX_COMMANDS_A_TURN, MAX_PAGE_BYTES } from '../../src/core/limits.js';
 import type { Action } from '../../src/core/policy/action.js';
 import type { Caller } from '../../src/core/policy/policy.js';
 import { PolicyTable } from '../../src/core/policy/table.js';
 import { request } from '../../src/core/session/request.js';
 import { Refused } from '../../src/protocol/refused.js';
 import type { RigOptions } from '../support/core.js';
-import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
+import { identityOf, memoryStore, NOTHING_HELD, promises, Rig } from '../support/core.js';
 import { SlowStore } from '../support/fake-stores.js';
 import { ruleOf } from '../support/policy.js';
 
@@ -434,6 +434,35 @@ t.test('no room / a reader that does not read its answers → is asked nothing m
   for (const id of ids) t.equal(ann.answered(id), true);
   t.equal(ann.carrier.paused, false);
 });
+
+t.test(
+  'fairness / one session sends without end → another is answered in the same turn, and its own keep their order',
+  async (t) => {
+    const rig = new Rig({ limits: { commandsPerSecond: 1e6, commandBurst: 1e6 } });
+    const [flooder, quiet] = [rig.peer('flooder'), rig.peer('quiet')];
+    const ids = range(1, 1000).map((data) => flooder.send({ type: 'publish', channel: 'a', data }));
+    await promises();
+    const stored = async () => (await rig.store.open('a')).seq;
+    t.equal(await stored(), MAX_COMMANDS_A_TURN);
+    t.equal(flooder.carrier.paused, true);
+    const own = quiet.send({ type: 'publish', channel: 'a', data: 'quiet' });
+    await promises();
+    t.equal(quiet.answered(own), true, 'no turn has to end for it');
+    rig.turn();
+    await promises();
+    t.equal(await stored(), 2 * MAX_COMMANDS_A_TURN + 1);
+    await rig.settle();
+    t.equal(flooder.carrier.paused, false);
+    for (const id of ids) t.equal(flooder.answered(id), true);
+    const { messages } = await rig.store.read('a', '-1', { messages: 2000, bytes: 1e9 });
+    const data = messages.map((message) => message.data);
+    t.equal(data.indexOf('"quiet"'), MAX_COMMANDS_A_TURN);
+    t.same(
+      data.filter((each) => each !== '"quiet"'),
+      range(1, 1000).map(String),
+    );
+  },
+);
 
 t.test('requests / a command without a session → its one answer', async (t) => {
   const rig = new Rig({ limits: { maxFrameBytes: 500 } });

@@ -345,6 +345,43 @@ t.test(
   },
 );
 
+t.test(
+  'life / a ping stands behind what left and is not read yet → the pong has the time for that',
+  async (t) => {
+    const rig = new Rig();
+    const ann = rig.peer();
+    secondsUntil(rig, () => ann.carrier.pings > 0);
+    ann.carrier.receivedBytes += 6;
+    ann.carrier.sentBytes += 4 * 64 * 1024;
+    secondsUntil(rig, () => ann.carrier.pings > 1);
+    rig.seconds(39);
+    t.equal(ann.session.ended, false, '8 s, and 8 s for each of the four 64 KiB');
+    ann.carrier.receivedBytes += 6;
+    ann.carrier.sentBytes += 1000;
+    secondsUntil(rig, () => ann.carrier.pings > 2);
+    t.equal(
+      secondsUntil(rig, () => ann.session.ended),
+      8,
+      'what was before an answered ping was read',
+    );
+  },
+);
+
+t.test(
+  'life / a ping stands behind megabytes, and no pong comes → dead after the stall timeout',
+  async (t) => {
+    const rig = new Rig();
+    const ann = rig.peer();
+    ann.carrier.sentBytes += 6_000_000;
+    secondsUntil(rig, () => ann.carrier.pings > 0);
+    t.equal(
+      secondsUntil(rig, () => ann.session.ended),
+      60,
+    );
+    t.equal(ann.carrier.terminated, true);
+  },
+);
+
 t.test('liveness / first pings of many → are spread over half of the interval', async (t) => {
   const times = { pingIntervalMs: 1000, pongTimeoutMs: 300, stallTimeoutMs: 5000 };
   const vitals = { receivedBytes: 0, sentBytes: 0, queuedBytes: 0, answersPings: true };

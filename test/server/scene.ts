@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Test } from 'tap';
 import type { AppOptions } from '../../src/server/app.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
@@ -53,6 +55,18 @@ export async function upgraded(t: Test, port: number, init: HandshakeInit = {}):
   const { status, body } = await raw.response();
   if (status !== 101) throw new Error(`no upgrade but ${status}: ${body}`);
   return raw;
+}
+
+/** A connection, and the server's end of it. */
+export async function connected<Connection>(
+  { app }: Scene,
+  connect: () => Promise<Connection>,
+): Promise<{ readonly raw: Connection; readonly socket: Socket }> {
+  const accepted = once(app.server, 'connection');
+  const raw = await connect();
+  const [socket]: Socket[] = await accepted;
+  if (socket === undefined) throw new Error('no connection');
+  return { raw, socket };
 }
 
 /** Sends the bytes and takes the answer; the socket must be gone soon after. */

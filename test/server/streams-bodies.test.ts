@@ -234,8 +234,12 @@ t.test(
         code: 'unavailable',
       },
     );
+    const command = `[{"type":"publish","id":1,"channel":"a","data":"${'x'.repeat(600)}"}]`;
+    const commands = { method: 'POST', path: '/v1/commands', headers: JSON_BODY, body: command };
+    isProblem(t, await ask(t, on, commands), bad('unavailable', 503));
     half.socket.destroy();
     await eventually('there is room', async () => (await small()).status === 204);
+    t.equal((await ask(t, on, commands)).status, 200);
     await undisturbedStreams(t, on);
   },
 );

@@ -64,16 +64,24 @@ class Wrapped implements Store {
 
 type Call = 'open' | 'append' | 'read' | 'watch';
 
+interface Hold {
+  readonly channel: string | undefined;
+  readonly until: Promise<void>;
+}
+
 /** A store whose answers wait, or fail, as it is told. What is called has its effect at once. */
 export class SlowStore extends Wrapped {
-  readonly #held = new Map<Call, Promise<void>>();
+  /** Appends that were called and are not answered. */
+  appending = 0;
+  mostAppending = 0;
+  readonly #held = new Map<Call, Hold>();
   /** Thrown by the next calls of that name. */
   readonly faults = new Map<Call, Error>();
 
-  /** Answers to these calls wait until the returned function is called. */
-  hold(call: Call): () => void {
+  /** Answers to these calls, for all channels or one, wait until the returned function is called. */
+  hold(call: Call, channel?: string): () => void {
     let letGo = () => {};
-    this.#held.set(call, new Promise((resolve) => (letGo = resolve)));
+    this.#held.set(call, { channel, until: new Promise((resolve) => (letGo = resolve)) });
     return () => {
       this.#held.delete(call);
       letGo();
@@ -81,27 +89,34 @@ export class SlowStore extends Wrapped {
   }
 
   override open(channel: string): Promise<Tail> {
-    return this.#answer('open', () => super.open(channel));
+    return this.#answer('open', channel, () => super.open(channel));
   }
-  override append(
+  override async append(
     channel: string,
     messages: readonly NewMessage[],
     options?: AppendOptions,
   ): Promise<Appended> {
-    return this.#answer('append', () => super.append(channel, messages, options));
+    this.appending++;
+    this.mostAppending = Math.max(this.mostAppending, this.appending);
+    try {
+      return await this.#answer('append', channel, () => super.append(channel, messages, options));
+    } finally {
+      this.appending--;
+    }
   }
   override read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
-    return this.#answer('read', () => super.read(channel, start, bound));
+    return this.#answer('read', channel, () => super.read(channel, start, bound));
   }
   override watch(channel: string, watcher: Watcher): Promise<() => void> {
-    return this.#answer('watch', () => super.watch(channel, watcher));
+    return this.#answer('watch', channel, () => super.watch(channel, watcher));
   }
 
-  async #answer<Answer>(call: Call, ask: () => Promise<Answer>): Promise<Answer> {
+  async #answer<Answer>(call: Call, channel: string, ask: () => Promise<Answer>): Promise<Answer> {
     const fault = this.faults.get(call);
     if (fault !== undefined) throw fault;
     const answer = await ask();
-    await this.#held.get(call);
+    const hold = this.#held.get(call);
+    if (hold !== undefined && (hold.channel === undefined || hold.channel === channel)) await hold.until;
     return answer;
   }
 }

@@ -1,5 +1,5 @@
 import type { Command } from '../../protocol/commands.js';
-import { MAX_COMMANDS_IN_FLIGHT } from '../limits.js';
+import { MAX_COMMANDS_A_TURN, MAX_COMMANDS_IN_FLIGHT } from '../limits.js';
 
 /** A command that came in, with the text of its data. */
 export interface Job {
@@ -17,18 +17,23 @@ interface Owner {
   readonly hasRoom: boolean;
   /** The inbox has become full, or no longer is. */
   regulate(): void;
+  /** Runs at the end of this turn of the event loop. */
+  defer(run: () => void): void;
 }
 
 /**
  * The commands of one session that wait or are under way. They begin in the order they came in; those of one
  * channel take their turns, so that an unsubscribe finds its subscribe done and publishes keep their order.
- * Those of different channels don't wait for each other.
+ * Those of different channels don't wait for each other. After a turn's worth of them other sessions come first,
+ * however fast the store answers.
  */
 export class Inbox {
   readonly #owner: Owner;
   readonly #waiting: Job[] = [];
   readonly #lanes = new Map<string, Promise<void>>();
   #inFlight = 0;
+  /** In this turn of the event loop. */
+  #begun = 0;
   /** Answers that may be long are made one at a time, each when there is room: they can't pile up. */
   #isAnsweringLong = false;
 
@@ -38,7 +43,7 @@ export class Inbox {
 
   /** True where the next command would have to wait. */
   get isFull(): boolean {
-    return this.#inFlight >= MAX_COMMANDS_IN_FLIGHT;
+    return this.#inFlight >= MAX_COMMANDS_IN_FLIGHT || this.#begun >= MAX_COMMANDS_A_TURN;
   }
 
   add(job: Job): void {
@@ -52,6 +57,7 @@ export class Inbox {
       const job = this.#waiting[0];
       if (job === undefined || (this.#isAnsweringLong && isLong(job.command))) break;
       this.#waiting.shift();
+      if (this.#begun++ === 0) this.#owner.defer(() => this.#nextTurn());
       void this.#begin(job);
     }
     this.#owner.regulate();
@@ -60,6 +66,12 @@ export class Inbox {
   /** Forgets what has not begun. */
   clear(): void {
     this.#waiting.length = 0;
+  }
+
+  #nextTurn(): void {
+    const wasOver = this.#begun >= MAX_COMMANDS_A_TURN;
+    this.#begun = 0;
+    if (wasOver) this.pump();
   }
 
   async #begin(job: Job): Promise<void> {

@@ -2,9 +2,9 @@
 export interface LivenessTimes {
   /** Between two pings. */
   readonly pingIntervalMs: number;
-  /** After a ping, until some byte has come in. */
+  /** After a ping, until some byte has come in; as long again for every `SOON_READ_BYTES` that the ping stands behind. */
   readonly pongTimeoutMs: number;
-  /** For a peer that reads nothing: until something queued has left. */
+  /** For a peer that reads nothing: until something queued has left. No pong is waited for longer either. */
   readonly stallTimeoutMs: number;
 }
 
@@ -17,9 +17,13 @@ export interface Vitals {
   readonly answersPings: boolean;
 }
 
+/** What the slowest reader is expected to read in one `pongTimeoutMs`. */
+export const SOON_READ_BYTES = 64 * 1024;
+
 /**
  * Whether one connection is alive. Any byte that comes in is life. While bytes are queued that the peer doesn't
- * take, a ping would only stand behind them: a slow reader is given `stallTimeoutMs` to take some.
+ * take, a ping would only stand behind them: a slow reader is given `stallTimeoutMs` to take some. What has left the
+ * process may lie unread as well, megabytes of it, in the buffers of two kernels: a pong has the time to come after that.
  * Holds numbers only; one sweep over all sessions asks it.
  */
 export class Liveness {
@@ -28,6 +32,9 @@ export class Liveness {
   #progressAt: number;
   #pingDueAt: number;
   #pingedAt: number | undefined;
+  #sentWhenPinged = 0;
+  /** Of what was sent, so much had been read when a ping was answered. */
+  #readBytes = 0;
 
   /** `spread` is 0 to 1: where in the interval the first ping falls, so that those of many don't coincide. */
   constructor(now: number, times: LivenessTimes, spread: number) {
@@ -41,15 +48,24 @@ export class Liveness {
    */
   judge(now: number, times: LivenessTimes, vitals: Vitals, paused: boolean): 'alive' | 'ping' | 'dead' {
     const stalls = paused || vitals.queuedBytes > 0;
-    if (stalls || vitals.receivedBytes !== this.#receivedBytes) this.#pingedAt = undefined;
+    const hears = vitals.receivedBytes !== this.#receivedBytes;
+    if (hears && this.#pingedAt !== undefined) this.#readBytes = this.#sentWhenPinged;
+    if (stalls || hears) this.#pingedAt = undefined;
     if (vitals.sentBytes !== this.#sentBytes || !stalls) this.#progressAt = now;
     this.#receivedBytes = vitals.receivedBytes;
     this.#sentBytes = vitals.sentBytes;
     if (stalls) return now - this.#progressAt >= times.stallTimeoutMs ? 'dead' : 'alive';
-    if (this.#pingedAt !== undefined && now - this.#pingedAt >= times.pongTimeoutMs) return 'dead';
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= this.#patienceMs(times)) return 'dead';
     if (this.#pingedAt !== undefined || now < this.#pingDueAt) return 'alive';
     if (vitals.answersPings) this.#pingedAt = now;
+    this.#sentWhenPinged = vitals.sentBytes;
     this.#pingDueAt = now + times.pingIntervalMs;
     return 'ping';
+  }
+
+  #patienceMs({ pongTimeoutMs, stallTimeoutMs }: LivenessTimes): number {
+    const unreadBytes = this.#sentWhenPinged - this.#readBytes;
+    const neededMs = pongTimeoutMs * (1 + Math.floor(unreadBytes / SOON_READ_BYTES));
+    return Math.max(pongTimeoutMs, Math.min(stallTimeoutMs, neededMs));
   }
 }

@@ -51,6 +51,8 @@ export interface SessionHost {
   /** ms that only ever grow, with fractions. */
   uptimeMs(): number;
   random(): number;
+  /** Runs at the end of this turn of the event loop. */
+  defer(run: () => void): void;
   /** Carries out a command and answers it. Never rejects. */
   run(session: Session, job: Job, release: Release): Promise<void>;
   subscribed(subscription: Subscription): void;
@@ -203,6 +205,10 @@ export class Session implements Requester, Subscriber {
       pingIntervalMs,
       limits,
     });
+  }
+
+  defer(run: () => void): void {
+    this.host.defer(run);
   }
 
   run(job: Job, release: Release): Promise<void> {

@@ -8,10 +8,12 @@ import type { Asker, CommandContext } from '../commands/context.js';
 import { admitMessage, takeChannelRate } from '../commands/message.js';
 import { describeLimit, takeCommand, takeMore } from '../quota/meter.js';
 import type { Sessions } from '../session/sessions.js';
+import type { Item } from './body.js';
 import { itemsOf } from './body.js';
+import type { Slices } from './slices.js';
 
 /** The node, as its streams see it. */
-export type StreamContext = CommandContext & { readonly sessions: Sessions };
+export type StreamContext = CommandContext & { readonly sessions: Sessions; readonly slices: Slices };
 
 /** A body to be appended to a channel as a stream. */
 export interface AppendRequest {
@@ -57,13 +59,19 @@ export async function admitBody(
   }: Pick<AppendRequest, 'channel' | 'contentType' | 'body' | 'producer'>,
 ): Promise<NewMessage[]> {
   checkType(context, channel, contentType);
-  const items = itemsOf(contentType, body, context.limits);
+  const pace = context.slices.pace();
+  const items: Item[] = [];
+  for (const item of itemsOf(contentType, body, context.limits)) {
+    items.push(item);
+    await pace.worked(item.given.length);
+  }
   takeRoom(context, asker, body.length, items.length);
   takeChannelRate(context, asker, channel, items.length);
   const messages: NewMessage[] = [];
   for (const { data, given } of items) {
     asker.telemetry.messagesIn('http');
     messages.push(await admitMessage(context, asker, { channel, data, given, producer }));
+    await pace.worked(given.length);
   }
   return messages;
 }

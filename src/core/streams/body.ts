@@ -11,31 +11,39 @@ export interface Item {
   readonly given: MessageData;
 }
 
-/** The messages that a body stands for, by the type of the channel (Durable Streams §9.1). None where it is empty. */
-export function itemsOf(contentType: string, body: Uint8Array, limits: Limits): Item[] {
-  if (body.length === 0) return [];
-  if (isJsonType(contentType)) return jsonItems(body, limits);
+/**
+ * The messages that a body stands for, by the type of the channel (Durable Streams §9.1). None where it is empty. Each is
+ * looked at when it is asked for: that throws where it is none.
+ */
+export function* itemsOf(contentType: string, body: Uint8Array, limits: Limits): Iterable<Item> {
+  if (body.length === 0) return;
+  if (isJsonType(contentType)) {
+    for (const text of jsonTexts(body, limits)) yield jsonItem(text, limits);
+    return;
+  }
   const isText = mediaTypeOf(contentType).startsWith('text/');
-  return [...pieces(body, limits.maxFrameBytes, isText)].map((piece) => ({ data: piece, given: piece }));
+  for (const piece of pieces(body, limits.maxFrameBytes, isText)) yield { data: piece, given: piece };
 }
 
 /** An array is several messages, anything else is one. */
-function jsonItems(body: Uint8Array, { maxFrameBytes, maxDataDepth }: Limits): Item[] {
+function jsonTexts(body: Uint8Array, { maxDataDepth }: Limits): string[] {
   const text = textOf(body);
   if (outlineJson(text).depth > maxDataDepth + 1)
     throw new Refused('bad_data', `the data nests deeper than ${maxDataDepth} levels`);
   const texts = splitJsonArray(text, MAX_BATCH_MESSAGES) ?? [text.trim()];
   if (texts.length > MAX_BATCH_MESSAGES)
     throw new Refused('too_large', `a body has at most ${MAX_BATCH_MESSAGES} messages`);
-  return texts.map((each) => {
-    const given = each.trim();
-    if (given.length > maxFrameBytes)
-      throw new Refused('too_large', `a message has at most ${maxFrameBytes} characters`);
-    const data = parsed(given);
-    if (outlineJson(given).depth > maxDataDepth)
-      throw new Refused('bad_data', `the data nests deeper than ${maxDataDepth} levels`);
-    return { data, given };
-  });
+  return texts;
+}
+
+function jsonItem(text: string, { maxFrameBytes, maxDataDepth }: Limits): Item {
+  const given = text.trim();
+  if (given.length > maxFrameBytes)
+    throw new Refused('too_large', `a message has at most ${maxFrameBytes} characters`);
+  const data = parsed(given);
+  if (outlineJson(given).depth > maxDataDepth)
+    throw new Refused('bad_data', `the data nests deeper than ${maxDataDepth} levels`);
+  return { data, given };
 }
 
 function textOf(body: Uint8Array): string {

@@ -7,8 +7,8 @@ import type { TlsOptions } from './tls.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Requests that an HTTP/2 connection may have open at a time: RFC 9113 §6.5.2 asks for 100 at least. */
-const MAX_CONCURRENT_STREAMS = 128;
+/** Requests that one connection may have open at a time: of HTTP/2, RFC 9113 §6.5.2 asks for 100 at least. */
+export const MAX_REQUESTS_AT_A_TIME = 128;
 
 /**
  * One port for all that comes over TLS: HTTP/2 for those who offer it, else HTTP/1.1, which alone has the upgrade to a
@@ -20,7 +20,7 @@ export function secureServer(tls: TlsOptions, times: SecureTimes, handler: Handl
     allowHTTP1: true,
     handshakeTimeout: times.headersTimeoutMs,
     // Where extended CONNECT (RFC 8441) is on offer, browsers bring their WebSockets over HTTP/2.
-    settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, enableConnectProtocol: false },
+    settings: { maxConcurrentStreams: MAX_REQUESTS_AT_A_TIME, enableConnectProtocol: false },
   });
   // What a server of node:http has from its options; this one, before Node 24, does not look for them there.
   Object.assign(server, {

@@ -25,7 +25,7 @@ export const limits = z.strictObject({
   maxBodiesBytes: count
     .default(256 * 1024 * 1024)
     .describe(
-      'bytes of all bodies under /v1/stream/ that are under way at a time; one more is refused with 503',
+      'bytes of all bodies under /v1/stream/ and /v1/commands that are under way at a time; one more is refused with 503',
     ),
   maxFragments: count.default(64).describe('fragments that one message may come in'),
   maxDataDepth: count.default(DEFAULT_LIMITS.maxDataDepth).describe('levels that data may nest'),

@@ -17,16 +17,18 @@ const ARRAY_RULE = `the body is a JSON array of 1 to ${MAX_COMMANDS} commands`;
 export async function commandsRoute(app: FastifyInstance, earshot: Earshot): Promise<void> {
   const { options, admission } = earshot;
   const callers = new WeakMap<FastifyRequest, Identity>();
+  const maxBodyBytes = options.limits.maxFrameBytes * MAX_COMMANDS;
   app.removeAllContentTypeParsers();
   // Not parsed as a whole: the data of each message is kept as the text it came in.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
     done(null, body),
   );
   app.post<{ Body: string | undefined }>('/v1/commands', {
-    bodyLimit: options.limits.maxFrameBytes * MAX_COMMANDS,
+    bodyLimit: maxBodyBytes,
     onRequest: async (request, reply) => {
       allowPage(request, reply, options);
       callers.set(request, await admission.admit(request.raw, new Set())); // before its body is read
+      earshot.bodies.keepRoom(request, reply, maxBodyBytes);
     },
     handler: async (request, reply) => {
       const commands = splitJsonArray(request.body ?? '', MAX_COMMANDS) ?? [];

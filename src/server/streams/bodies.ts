@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refused } from '../../protocol/refused.js';
 import { whenCut } from '../http/cut.js';
 
@@ -11,22 +11,20 @@ export class Bodies {
     this.#maxBytes = maxBytes;
   }
 
-  /** Keeps room for the body of each request of a scope, for as long as the request lasts. */
-  guard(scope: FastifyInstance, maxBodyBytes: number): void {
-    scope.addHook('onRequest', async (request, reply) => {
-      const bytes = Math.min(announced(request), maxBodyBytes); // what is longer is refused for that
-      if (bytes === 0) return;
-      if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes)
-        throw new Refused('unavailable', 'too many bodies are under way');
-      this.#bytes += bytes;
-      let held = bytes;
-      const release = () => {
-        this.#bytes -= held;
-        held = 0;
-      };
-      reply.raw.once('close', release);
-      whenCut(request.raw, reply.raw, release);
-    });
+  /** Keeps room for the body of a request for as long as the request lasts. Throws where there is none. */
+  keepRoom(request: FastifyRequest, reply: FastifyReply, maxBodyBytes: number): void {
+    const bytes = Math.min(announced(request), maxBodyBytes); // what is longer is refused for that
+    if (bytes === 0) return;
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes)
+      throw new Refused('unavailable', 'too many bodies are under way');
+    this.#bytes += bytes;
+    let held = bytes;
+    const release = () => {
+      this.#bytes -= held;
+      held = 0;
+    };
+    reply.raw.once('close', release);
+    whenCut(request.raw, reply.raw, release);
   }
 }
 

@@ -20,7 +20,6 @@ import {
 } from './answers.js';
 import type { Admitted } from './askers.js';
 import { admitAll } from './askers.js';
-import { Bodies } from './bodies.js';
 import { ChannelFollower } from './follow.js';
 import { parameter } from './live.js';
 import { asksToClose, bodyOf, channelOf, creationOf, orderOf, producerOf, typeOfAppend } from './request.js';
@@ -78,8 +77,8 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
       ...(request.raw.httpVersionMajor > 1 && { 'transfer-encoding': 'chunked' }), // a body need not tell its length there
     };
   });
-  const { maxBodyBytes, maxBodiesBytes } = earshot.options.limits;
-  new Bodies(maxBodiesBytes).guard(scope, maxBodyBytes);
+  const { maxBodyBytes } = earshot.options.limits;
+  scope.addHook('onRequest', async (request, reply) => earshot.bodies.keepRoom(request, reply, maxBodyBytes));
   const options = { bodyLimit: maxBodyBytes, exposeHeadRoute: false };
   const route =
     (handle: (request: StreamRequest, reply: FastifyReply, admitted: Admitted) => Promise<FastifyReply>) =>
