@@ -1,9 +1,21 @@
 // The processes of a measurement: started, asked, and stopped together.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const stopping = new WeakSet();
+
+/** What a server is told of its store: `memory`, or `lmdb` with a folder for the time of this process. */
+export function storeArgs(store) {
+  if (store === 'memory') return ['--store', 'memory'];
+  if (store !== 'lmdb') throw new Error('--store: memory or lmdb');
+  const folder = mkdtempSync(join(tmpdir(), 'earshot-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return ['--store', 'lmdb', '--data', join(folder, 'data')];
+}
 
 /** A server with the meter in it. `script` prints `open http://127.0.0.1:<port>/`. */
 export async function startServer(script, args) {

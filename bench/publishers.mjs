@@ -1,7 +1,7 @@
 // How long a quiet publisher waits for its answers while another publishes without end. See README.md beside this file.
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { ask, deadline, quartiles, startLoad, startServer, stop, table } from './processes.mjs';
+import { ask, deadline, quartiles, startLoad, startServer, stop, storeArgs, table } from './processes.mjs';
 
 const many = '1000000000';
 const SERVERS = {
@@ -13,6 +13,7 @@ const SERVERS = {
       '0',
       '--log-level',
       'warn',
+      ...storeArgs(values.store),
       '--limits-commands-per-second',
       many,
       '--limits-command-burst',
@@ -28,7 +29,9 @@ const FLOODS = [
 ];
 const ROUNDS = 5;
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '2' }, store: { type: 'string', default: 'memory' } },
+});
 const ms = Number(values.seconds) * 1000;
 if (!(ms > 0)) throw new Error('--seconds: of one window, a number');
 

@@ -2,7 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { ask, deadline, quartiles, startLoad, startServer, stop, table } from './processes.mjs';
+import { ask, deadline, quartiles, startLoad, startServer, stop, storeArgs, table } from './processes.mjs';
 
 const MEGABYTE = 1024 * 1024;
 const PER_SECOND = 100_000 / 60;
@@ -23,8 +23,6 @@ const ROUNDS = [
   { name: 'Fastify SSE, 1', kind: 'sse', others: { sse: 10 }, stalls: { sse: 1 } },
   { name: 'Fastify SSE, 500', kind: 'sse', others: { sse: 10 }, stalls: { sse: 500 } },
 ];
-/** What the server is told of its store. */
-const STORES = { memory: () => ['--limits-max-store-bytes', '1000000000'] };
 
 const { values } = parseArgs({
   options: {
@@ -35,8 +33,6 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds: how long is published, a number');
-const storeArgs = STORES[values.store];
-if (storeArgs === undefined) throw new Error(`--store: one of ${Object.keys(STORES).join(', ')}`);
 
 const rounds = ROUNDS.filter(({ name }) => name.includes(values.only));
 const givenUp = deadline(rounds.length * (seconds * 4 + 60) * 1000);
@@ -88,8 +84,9 @@ function start(kind) {
   const many = '1000000000';
   const limits = ['--limits-commands-per-second', many, '--limits-command-burst', many];
   const retention = ['--retention-messages', many, '--retention-bytes', many];
-  const serve = ['serve', '--dev', '--port', '0', '--log-level', 'warn'];
-  return startServer('../dist/cli.js', [...serve, ...limits, ...retention, ...storeArgs()]);
+  const serve = ['serve', '--dev', '--port', '0', '--log-level', 'warn', ...storeArgs(values.store)];
+  const room = ['--limits-max-store-bytes', many];
+  return startServer('../dist/cli.js', [...serve, ...limits, ...retention, ...room]);
 }
 
 /** Looks at both while they work: garbage counts, as it does for who runs it. */
