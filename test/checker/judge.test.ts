@@ -6,13 +6,18 @@ import type { PromiseName } from '../../src/cli/check/judge/findings.js';
 import { PROMISE_NAMES } from '../../src/cli/check/judge/findings.js';
 import { judge, judgeFile } from '../../src/cli/check/judge/judge.js';
 import { verdictText } from '../../src/cli/check/report.js';
+import { but } from './scene.js';
 import type { Step } from './story.js';
-import { A, beginning, denied, hash, historyOf, made, place, publisher, reader } from './story.js';
+import { A, beginning, denied, hash, historyOf, made, place, publisher, reader, readers } from './story.js';
 
 const p = publisher();
 const fence = publisher('fence');
 const [early, late, all] = [reader('early'), reader('late'), reader('all')];
-const lateByEvents = reader('late', 'sse');
+const [earlyByEvents, lateByEvents, allByEvents] = [
+  reader('early', 'sse'),
+  reader('late', 'sse'),
+  reader('all', 'sse'),
+];
 
 const FENCE = [0, 'fence'] as const;
 
@@ -68,7 +73,7 @@ const CLEAN: Parts = {
 
 function history(parts: Partial<Parts> = {}): HistoryEvent[] {
   const { start, publishing, early, late, all, denied } = { ...CLEAN, ...parts };
-  return historyOf([...start, ...publishing, ...early, ...late, ...denied, ...all]);
+  return historyOf([...start, ...publishing, ...late, ...early, ...denied, ...all]);
 }
 
 /** Of the steps, the `at`-th becomes these. */
@@ -99,7 +104,8 @@ t.test('judge / everything as promised → clean, and how often each promise was
 });
 
 t.test('judge / nobody who may not → permission is not checked, and the rest is', async (t) => {
-  const { clean, promises } = judge(history({ denied: [] }));
+  const open = [but(beginning, { readers: readers.slice(0, 3) }), ...CLEAN.start.slice(1)];
+  const { clean, promises } = judge(history({ start: open, denied: [] }));
   t.equal(clean, true);
   t.strictSame(promises.permission, { status: 'not checked', checked: 0, violations: 0 });
 });
@@ -119,9 +125,9 @@ t.test('phantom / what nobody published, or not so, or not there → found', asy
   breaks(t, history({ publishing: refused }), 'phantom');
   const [invoked, accepted, ...rest] = CLEAN.start.slice(2);
   const start = [beginning, made, ...rest];
-  const late = [...CLEAN.late];
-  if (invoked !== undefined && accepted !== undefined) late.push(invoked, accepted);
-  t.match(broken(history({ start, late })), ['phantom', 'order'], 'it came before it was sent');
+  const denied = [...CLEAN.denied];
+  if (invoked !== undefined && accepted !== undefined) denied.push(invoked, accepted);
+  t.match(broken(history({ start, denied })), ['phantom', 'order'], 'it came before it was sent');
 });
 
 t.test('order / another place, one place for two, a later one first, against time → found', async (t) => {
@@ -201,9 +207,7 @@ t.test('gap / told of what is there, or where nothing is missing → found', asy
   breaks(t, history({ early: push }), 'gap');
   const gone = [
     ...CLEAN.early.slice(0, 5),
-    early.began(place(2)),
-    early.gap(null),
-    early.ended('over'),
+    ...[earlyByEvents.began(place(2)), earlyByEvents.gap(null), earlyByEvents.ended('over')],
     early.began('-1'),
     early.joined(place(3), 'none'),
     ...CLEAN.early.slice(8),
@@ -236,9 +240,7 @@ t.test('gap / told of what is no longer kept → as promised; not told → found
   t.strictSame(broken(history(trimmed)), []);
   const gone = [
     ...CLEAN.early.slice(0, 5),
-    early.began(place(2)),
-    early.gap(null),
-    early.ended('over'),
+    ...[earlyByEvents.began(place(2)), earlyByEvents.gap(null), earlyByEvents.ended('over')],
     early.began('-1'),
     early.got(place(4), [3]),
     early.got(place(5), FENCE),
@@ -248,9 +250,7 @@ t.test('gap / told of what is no longer kept → as promised; not told → found
   const silent = put(trimmed.early, 6, early.joined(place(2), 'complete'));
   breaks(t, history({ ...trimmed, early: silent }), 'gap');
   const allGone = [
-    all.began(place(0)),
-    all.gap(null),
-    all.ended('over'),
+    ...[allByEvents.began(place(0)), allByEvents.gap(null), allByEvents.ended('over')],
     all.began('-1'),
     all.got(place(4), [3]),
     all.got(place(5), FENCE),

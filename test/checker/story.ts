@@ -1,11 +1,10 @@
-import type { HistoryEvent, Kind, Unstamped } from '../../src/cli/check/history/events.js';
+import type { HistoryEvent, Kind, ReaderPlan, Unstamped } from '../../src/cli/check/history/events.js';
 import { History } from '../../src/cli/check/history/history.js';
 
 /** What one process saw, without its place in a history. */
-export interface Step<K extends Kind = Kind> {
-  readonly by: string;
-  readonly event: Extract<Unstamped, { readonly kind: K }>;
-}
+export type Step<K extends Kind = Kind> = K extends Kind
+  ? { readonly by: string; readonly event: Extract<Unstamped, { readonly kind: K }> }
+  : never;
 
 /** Steps as the history that they would have been: numbered, counted and timed anew. */
 export function historyOf(steps: readonly Step[]): HistoryEvent[] {
@@ -22,7 +21,9 @@ export function historyOf(steps: readonly Step[]): HistoryEvent[] {
 
 /** The other way round. */
 export function stepsOf(events: readonly HistoryEvent[]): Step[] {
-  return events.flatMap(({ by, atUs, n, ...event }) => (event.kind === 'end' ? [] : [{ by, event }]));
+  return events.flatMap(
+    ({ by, atUs, n, ...event }) => (event.kind === 'end' ? [] : [{ by, event } as Step]), // as it came: TypeScript doesn't see that of a union
+  );
 }
 
 export const place = (at: number) => `e_${String(at).padStart(4, '0')}`;
@@ -88,21 +89,17 @@ export function publisher(by = 'p') {
 export const denied = (kind: 'deny.tried' | 'deny.refused' | 'deny.served' | 'deny.unknown'): Step => {
   const base = { technique: 'sse', channel: A } as const;
   const event = kind === 'deny.refused' ? { kind, ...base, code: 'forbidden' as const } : { kind, ...base };
-  return { by: 'denied', event };
+  return { by: 'denied', event } as Step; // one of both: TypeScript doesn't see that of a union
 };
 
-export const beginning: Step = {
+export const readers: readonly ReaderPlan[] = [
+  { by: 'early', start: '-1', channels: [A] },
+  { by: 'late', start: 'now', channels: [A] },
+  { by: 'all', start: 'made', channels: [A] },
+  { by: 'denied', start: 'nowhere', channels: [A] },
+];
+export const beginning: Step<'begin'> = {
   by: 'run',
-  event: {
-    kind: 'begin',
-    format: 1,
-    run: 'run',
-    readers: [
-      { by: 'early', start: '-1', channels: [A] },
-      { by: 'late', start: 'now', channels: [A] },
-      { by: 'all', start: 'made', channels: [A] },
-      { by: 'denied', start: 'nowhere', channels: [A] },
-    ],
-  },
+  event: { kind: 'begin', format: 1, run: 'run', readers: [...readers] },
 };
 export const made: Step = { by: 'run', event: { kind: 'channel.made', channel: A, offset: place(0) } };

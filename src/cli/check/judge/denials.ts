@@ -1,4 +1,4 @@
-import type { EventOf } from '../history/events.js';
+import type { EventOf, ReaderPlan } from '../history/events.js';
 import type { Findings } from './findings.js';
 
 type DenyEvent = EventOf<'deny.tried' | 'deny.refused' | 'deny.served' | 'deny.unknown'>;
@@ -7,9 +7,16 @@ type DenyEvent = EventOf<'deny.tried' | 'deny.refused' | 'deny.served' | 'deny.u
 export class Denials {
   readonly #findings: Findings;
   readonly #tries = new Map<string, { readonly event: DenyEvent; readonly line: number }>();
+  /** By whom, the channels that it is yet to try. */
+  readonly #untried = new Map<string, Set<string>>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
+  }
+
+  /** Who may not, and where. */
+  expect({ by, channels }: ReaderPlan): void {
+    this.#untried.set(by, new Set(channels));
   }
 
   take(event: DenyEvent, line: number): void {
@@ -18,6 +25,7 @@ export class Denials {
     if (event.kind === 'deny.tried') {
       if (tried !== undefined) this.#findings.fault(line, `${by} tries again before it is answered`);
       this.#tries.set(by, { event, line });
+      this.#untried.get(by)?.delete(channel);
       return;
     }
     this.#tries.delete(by);
@@ -34,6 +42,9 @@ export class Denials {
   }
 
   finish(): void {
+    for (const [by, channels] of this.#untried) {
+      for (const channel of channels) this.#findings.fault(1, `${by} did not try ${channel}`);
+    }
     for (const [by, { line }] of this.#tries)
       this.#findings.fault(line, `nothing is said of what ${by} was answered`);
   }

@@ -51,6 +51,7 @@ class Court {
     this.#form.finish();
     this.#ledger.settle();
     for (const plan of this.#ledger.plans.values()) {
+      if (plan.start === 'nowhere') this.#denials.expect(plan);
       for (const channel of plan.start === 'nowhere' ? [] : plan.channels) {
         const log = this.#ledger.channels.get(channel);
         if (log === undefined) this.#findings.fault(1, `${channel} was not made`);
@@ -90,11 +91,16 @@ class Court {
       case 'deny.refused':
       case 'deny.served':
       case 'deny.unknown':
-        if (this.#ledger.plans.get(event.by)?.start !== 'nowhere')
-          this.#findings.fault(this.#line, `${event.by} is not one who may not`);
+        this.#checkDenied(event);
         this.#denials.take(event, this.#line);
         break;
     }
+  }
+
+  #checkDenied({ by, channel }: Extract<HistoryEvent, { readonly technique: unknown }>): void {
+    const plan = this.#ledger.plans.get(by);
+    if (plan?.start !== 'nowhere' || !plan.channels.includes(channel))
+      this.#findings.fault(this.#line, `${by} is not one who may not do anything on ${channel}`);
   }
 
   #read(event: Parameters<Lineage['take']>[0]): void {

@@ -4,13 +4,30 @@ import type { Message } from './messages.js';
 import { ChannelLog } from './messages.js';
 import { Publishing } from './publishing.js';
 
-/** Somebody who reads all there is was told that the first messages are gone. */
+/** Somebody who reads all there is was told that messages are gone. */
 interface Trim {
-  readonly channel: string;
+  readonly reading: Reading;
+  /** Where it stood. */
+  readonly from: string;
   /** Where reading goes on; undefined where what comes next tells. */
   readonly offset: string | undefined;
   next: string | undefined;
 }
+
+/** One reader of one channel. */
+interface Reading {
+  readonly by: string;
+  readonly channel: string;
+  /** Whether it reads all there is. */
+  readonly isOfAll: boolean;
+  position: string;
+  /** Where it asked for what it now hears. */
+  askedLine: number;
+  /** That what comes next is yet to tell the end of. */
+  untold: Trim | undefined;
+}
+
+type Heard = EventOf<'read.began' | 'read.joined' | 'read.stands' | 'read.gap' | 'read.received'>;
 
 /** What was published, and where it stands: from one pass over a history. */
 export class Ledger {
@@ -19,8 +36,9 @@ export class Ledger {
   readonly #findings: Findings;
   readonly #publishing: Publishing;
   readonly #trims: Trim[] = [];
-  /** By lineage, those that what comes next is yet to tell the place of. */
-  readonly #untold = new Map<string, Trim>();
+  /** How many there are, by channel. */
+  readonly #readersOfAll = new Map<string, number>();
+  readonly #readings = new Map<string, Reading>();
   #line = 0;
 
   constructor(findings: Findings) {
@@ -37,7 +55,7 @@ export class Ledger {
     switch (event.kind) {
       case 'begin':
         this.#publishing.run = event.run;
-        for (const plan of event.readers) this.plans.set(plan.by, plan);
+        for (const plan of event.readers) this.#plan(plan);
         break;
       case 'channel.made':
         if (this.channels.has(event.channel)) this.#findings.fault(line, `${event.channel} is made again`);
@@ -54,16 +72,35 @@ export class Ledger {
       case 'publish.unknown':
         this.#publishing.answered(event, line);
         break;
+      case 'read.began':
+        this.#reading(event).askedLine = line;
+        this.#reading(event).position = event.from;
+        break;
       case 'read.joined':
         if (event.resume === 'lost') this.#trimmed(event, event.offset);
+        this.#reading(event).position = event.offset;
+        break;
+      case 'read.stands':
+        this.#reading(event).position = event.offset;
         break;
       case 'read.gap':
         this.#trimmed(event, event.offset ?? undefined);
+        this.#reading(event).position = event.offset ?? '-1';
         break;
       case 'read.received':
         this.#received(event, line);
+        this.#reading(event).position = event.offset;
         break;
     }
+  }
+
+  #plan(plan: ReaderPlan): void {
+    const { by, channels } = plan;
+    if (this.plans.has(by) || new Set(channels).size < channels.length)
+      this.#findings.fault(this.#line, `it is said twice what ${by} reads`);
+    this.plans.set(by, plan);
+    for (const channel of plan.start === 'made' ? channels : [])
+      this.#readersOfAll.set(channel, (this.#readersOfAll.get(channel) ?? 0) + 1);
   }
 
   /** Nothing more comes: every message has its rank, and what is missing is found. */
@@ -72,41 +109,62 @@ export class Ledger {
     for (const message of this.messages.values()) {
       const log = this.channels.get(message.channel);
       if (message.offset !== undefined) log?.messages.push(message);
-      else if (log !== undefined && message.tries.unknown > 0) log.hasUnknown = true;
+      else if (log !== undefined && message.tries.unknown > 0)
+        log.unknownLine = Math.min(log.unknownLine, message.line);
     }
     for (const log of this.channels.values()) {
       log.messages.sort((a, b) => ((a.offset ?? '') < (b.offset ?? '') ? -1 : 1));
       for (const [rank, message] of log.messages.entries()) message.rank = rank;
     }
-    for (const trim of this.#trims) this.#trim(trim);
+    this.#trim();
     for (const message of this.messages.values()) this.#judge(message);
   }
 
-  #trimmed({ by, channel }: HistoryEvent & { readonly channel: string }, offset: string | undefined): void {
-    if (this.plans.get(by)?.start !== 'made') return;
-    const trim: Trim = { channel, offset, next: undefined };
+  #reading({ by, channel }: Heard): Reading {
+    const name = `${by} ${channel}`;
+    const isOfAll = this.plans.get(by)?.start === 'made';
+    const reading = this.#readings.get(name) ?? {
+      ...{ by, channel, isOfAll },
+      ...{ position: '-1', askedLine: this.#line, untold: undefined },
+    };
+    this.#readings.set(name, reading);
+    return reading;
+  }
+
+  #trimmed(heard: Heard, offset: string | undefined): void {
+    const reading = this.#reading(heard);
+    if (!reading.isOfAll) return;
+    const trim: Trim = { reading, from: reading.position, offset, next: undefined };
     this.#trims.push(trim);
-    if (offset === undefined) this.#untold.set(`${by} ${channel}`, trim);
+    if (offset === undefined) reading.untold = trim;
   }
 
-  #trim({ channel, offset, next }: Trim): void {
-    const log = this.channels.get(channel);
-    if (log === undefined) return;
-    const count = offset === undefined ? (this.messages.get(next ?? '')?.rank ?? 0) : log.countTo(offset);
-    log.trimmed = Math.max(log.trimmed, count);
+  /** What readers of all there is were told to be gone. */
+  #trim(): void {
+    const told = new Map<Message, Set<Reading>>();
+    for (const { reading, from, offset, next } of this.#trims) {
+      const log = this.channels.get(reading.channel);
+      const end = offset === undefined ? (this.messages.get(next ?? '')?.rank ?? 0) : log?.countTo(offset);
+      for (const message of log?.messages.slice(log.countTo(from), end) ?? [])
+        told.set(message, (told.get(message) ?? new Set()).add(reading));
+      if (log !== undefined) log.trimmed = Math.max(log.trimmed, end ?? 0);
+    }
+    for (const [message, readings] of told)
+      message.toldGone = readings.size < (this.#readersOfAll.get(message.channel) ?? 0) ? 'some' : 'all';
   }
 
-  #received({ by, channel, items, offset }: EventOf<'read.received'>, line: number): void {
-    const isAll = this.plans.get(by)?.start === 'made';
+  #received(event: EventOf<'read.received'>, line: number): void {
+    const { channel, items, offset } = event;
+    const reading = this.#reading(event);
     for (const [uid] of items) {
       const message = this.messages.get(uid);
       if (message === undefined || message.channel !== channel) continue;
       message.deliveredLine ??= line;
-      if (isAll) message.isInLog = true;
+      message.askedLine = Math.max(message.askedLine, reading.askedLine);
+      message.isInLog ||= reading.isOfAll;
     }
     const [first] = items[0] ?? [];
-    const untold = this.#untold.get(`${by} ${channel}`);
-    if (untold !== undefined) untold.next ??= first;
+    if (reading.untold !== undefined) reading.untold.next ??= first;
     const [last] = items.at(-1) ?? [];
     const message = this.messages.get(last ?? '');
     if (message?.channel === channel) this.#place(message, offset, line);
@@ -130,8 +188,7 @@ export class Ledger {
   }
 
   #judge(message: Message): void {
-    const { uid, tries, offset, rank, line, after, deliveredLine, isInLog } = message;
-    const log = this.channels.get(message.channel);
+    const { uid, tries, offset, line, after, deliveredLine, isInLog, toldGone } = message;
     if (offset !== undefined && after !== undefined && offset <= after)
       this.#findings.broken(
         'order',
@@ -141,8 +198,7 @@ export class Ledger {
     if (tries.accepted + tries.unknown === 0 && tries.refused > 0 && deliveredLine !== undefined)
       this.#findings.broken('phantom', `${uid} was refused, and is delivered`, line, deliveredLine);
     if (tries.accepted > 0) this.#findings.checked('kept');
-    const isTrimmed = log !== undefined && rank !== -1 && rank < log.trimmed;
-    if (isInLog || isTrimmed) return;
+    if (isInLog || toldGone === 'all') return;
     if (tries.accepted > 0)
       this.#findings.broken(
         'kept',

@@ -56,6 +56,8 @@ export class Lineage {
         this.#stands(event.offset);
         break;
       case 'read.gap':
+        if ((event.offset === null) !== isOfStream(event.technique))
+          this.#fault(`${this.#who} is told of a gap as by another technique`);
         this.#gap(event.offset);
         break;
       case 'read.ended':
@@ -108,10 +110,11 @@ export class Lineage {
   /** A message that was published on this channel, as it came; undefined where it was not. */
   #genuine(uid: string, hash: string): Message | undefined {
     const message = this.#ledger.messages.get(uid);
-    if (message === undefined || message.channel !== this.#log.name || message.line > this.#line) {
-      this.#broken('phantom', `got ${uid}, which nobody had published there`, message?.line);
+    if (message === undefined || message.channel !== this.#log.name) {
+      this.#broken('phantom', `got ${uid}, which nobody has published there`, message?.line);
       return undefined;
     }
+    if (message.line > this.#line) this.#broken('phantom', `got ${uid} before it was sent`, message.line);
     if (message.hash !== hash) this.#broken('phantom', `got ${uid} altered`, message.line);
     return message;
   }
@@ -182,11 +185,16 @@ export class Lineage {
 
   /** What is said to be missing is: else readers are told to give up what is there. */
   #checkGap(from: number, to: number, line: number): void {
-    const [kept] = this.#log.keptBetween(from, to);
+    const [kept] = this.#log.keptBetween(from, to, line);
     if (kept !== undefined)
       this.#broken('gap', `was told that ${kept.uid} is no longer kept, and it is`, line);
-    else if (to <= from && !this.#log.hasUnknown)
+    else if (to <= from && !this.#mayMissUnknown(from, line))
       this.#broken('gap', 'was told of a gap where nothing is missing', line);
+  }
+
+  /** What nobody was told of may be gone, if it was sent by then, and what stands before it is gone as well. */
+  #mayMissUnknown(from: number, line: number): boolean {
+    return this.#log.unknownLine < line && this.#log.keptBetween(from - 1, from, line).length === 0;
   }
 
   /** A position is that before the first message, or that after one. */
@@ -203,4 +211,9 @@ export class Lineage {
   #fault(what: string): void {
     this.#findings.fault(this.#line, what);
   }
+}
+
+/** Where a gap is told as 410, and no position with it. */
+function isOfStream(technique: ReadEvent['technique']): boolean {
+  return technique === 'sse' || technique === 'long-poll' || technique === 'poll';
 }

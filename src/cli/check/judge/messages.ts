@@ -18,8 +18,12 @@ export interface Message {
   rank: number;
   /** The first line that delivers it. */
   deliveredLine?: number;
+  /** The last line where somebody asked who then got it: it was still kept. */
+  askedLine: number;
   /** Whether a reader of all there is got it. */
   isInLog: boolean;
+  /** Who reads all there is, and was told that it is gone: some of them, or every one. */
+  toldGone: 'nobody' | 'some' | 'all';
 }
 
 /** How the tries to publish a message ended. */
@@ -43,11 +47,11 @@ export class ChannelLog {
   readonly places: Map<string, Message | undefined>;
   /** Of what was accepted so far, the last place. */
   lastAccepted: string | undefined;
-  /** How many of the first messages are said to be no longer kept by who reads all there is. */
+  /** How many of the first messages some reader of all there is was told to be gone. */
   trimmed = 0;
   fence: Message | undefined;
-  /** True where a message may be in it that nobody was told of. */
-  hasUnknown = false;
+  /** The first line where a message was sent that may be in it, and nobody was told of. */
+  unknownLine = Number.POSITIVE_INFINITY;
 
   constructor(name: string, made: string, line: number) {
     this.name = name;
@@ -69,12 +73,12 @@ export class ChannelLog {
 
   /** Those from the `from`-th to before the `to`-th that were stored, whether they are still kept or not. */
   storedBetween(from: number, to: number): Message[] {
-    return this.messages.slice(from, to).filter(({ rank, isInLog }) => isInLog || rank < this.trimmed);
+    return this.messages.slice(from, to).filter(({ isInLog, toldGone }) => isInLog || toldGone !== 'nobody');
   }
 
-  /** Those of them that are kept. */
-  keptBetween(from: number, to: number): Message[] {
-    return this.messages.slice(from, to).filter(({ rank, isInLog }) => isInLog && rank >= this.trimmed);
+  /** Those of them that were still kept at that line. What is gone does not come back. */
+  keptBetween(from: number, to: number, line: number): Message[] {
+    return this.messages.slice(Math.max(from, 0), to).filter(({ askedLine }) => askedLine > line);
   }
 
   /** The number of the first that is kept. */

@@ -76,7 +76,9 @@ export class Publishing {
       after,
       tries,
       rank: -1,
+      askedLine: -1,
       isInLog: false,
+      toldGone: 'nobody',
     };
     this.messages.set(uid, message);
     if (log !== undefined && by === FENCE) log.fence = message;
@@ -123,6 +125,13 @@ export class Publishing {
         'once',
         `${uid} was accepted at ${message.offset}, and then at ${offset}`,
         tries.acceptedLine,
+        line,
+      );
+    if (tries.accepted === 0 && message.offset !== undefined && message.offset !== offset)
+      this.#findings.broken(
+        'order',
+        `${uid} is accepted at ${offset}, and came at ${message.offset}`,
+        message.deliveredLine,
         line,
       );
     tries.accepted++;

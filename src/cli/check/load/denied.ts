@@ -30,27 +30,28 @@ const EVERY_MS = 40;
 /** Somebody who may neither read nor publish, and tries to in every way. */
 export class Denied {
   readonly #options: DeniedOptions;
+  #tries = 0;
   #count = 0;
 
   constructor(options: DeniedOptions) {
     this.#options = options;
   }
 
-  /** Every way at least once. */
+  /** Every way and every channel at least once. */
   async insist(): Promise<void> {
-    const { busy, random, channels } = this.#options;
+    const { busy, channels } = this.#options;
     do {
-      for (const technique of TECHNIQUES) await this.#try(technique, random.pick(channels), readOnce);
-      for (const way of WAYS) await this.#try(way, random.pick(channels), this.#publishOnce(way));
-    } while (!busy.aborted);
+      for (const technique of TECHNIQUES) await this.#try(technique, readOnce);
+      for (const way of WAYS) await this.#try(way, this.#publishOnce(way));
+    } while (!busy.aborted || this.#tries < channels.length);
   }
 
   async #try(
     technique: Technique | Way,
-    channel: string,
     work: (target: Target, channel: string, technique: Technique) => Promise<Answer>,
   ): Promise<void> {
-    const { by, target, history, busy } = this.#options;
+    const { by, target, history, busy, channels } = this.#options;
+    const channel = channels[this.#tries++ % channels.length] ?? '';
     history.note(by, { kind: 'deny.tried', technique, channel });
     const answer = await work(target, channel, technique as Technique);
     const code = typeof answer === 'object' ? answer.code : undefined;

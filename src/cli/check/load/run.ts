@@ -131,7 +131,7 @@ class Run {
     for (const channel of this.#channels) await fence.publishOne(channel);
     await this.#reading;
     const closing = this.#plans.filter(({ start }) => start === 'made');
-    await Promise.all(closing.map((plan, at) => this.#reader(plan, [TECHNIQUES[at] ?? 'poll']).read()));
+    for (const [at, plan] of closing.entries()) await this.#reader(plan, [TECHNIQUES[at] ?? 'poll']).read();
     this.history.end('run');
   }
 
@@ -157,8 +157,9 @@ class Run {
       const start = at % 3 === 2 ? ('now' as const) : ('-1' as const);
       return { by: `reader-${at}`, start, channels: at === 0 ? channels : some() };
     });
-    const closing = TECHNIQUES.map((technique) => ({
-      by: `all-${technique}`,
+    // one after the other: what one of them gets, one before it can't have been told to be gone
+    const closing = [...TECHNIQUES, 'again'].map((name) => ({
+      by: `all-${name}`,
       start: 'made' as const,
       channels,
     }));
