@@ -34,11 +34,15 @@ export type {
 export type { EarshotOptions } from './server/options/options.js';
 export { OptionsError } from './server/options/options.js';
 export { earshot, earshot as default } from './server/plugin.js';
+export { openLmdbStore } from './server/store.js';
 export type { Creation, Fork, Lifetime } from './store/creation.js';
-export type { MemoryStoreOptions } from './store/memory.js';
-export { DEFAULT_RETENTION, MemoryStore } from './store/memory.js';
+export { FolderFault } from './store/lmdb/folder/fault.js';
+export type { LmdbStoreOptions } from './store/lmdb/lmdb-store.js';
+export type { MemoryStoreOptions } from './store/memory/memory-store.js';
+export { MemoryStore } from './store/memory/memory-store.js';
 export type { MessageData, NewMessage, StoredMessage } from './store/message.js';
 export { Closed, Fenced, OutOfSequence } from './store/refusals.js';
+export { DEFAULT_RETENTION } from './store/retention.js';
 export type {
   Appended,
   ChannelStat,

@@ -3,6 +3,7 @@ import { EarshotError } from '../client/errors.js';
 import { Refused } from '../protocol/refused.js';
 import { OptionsError } from '../server/options/options.js';
 import { ListenError } from '../server/serve.js';
+import { FolderFault } from '../store/lmdb/folder/fault.js';
 
 /** What could not be had: exit 1. */
 const NOT_HAD = 1;
@@ -35,7 +36,8 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof CommanderError) return { line: '', exitCode: error.exitCode === 0 ? 0 : WRONG };
   if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
-  if (error instanceof ListenError) return { line: error.message, exitCode: NOT_HAD };
+  if (error instanceof ListenError || error instanceof FolderFault)
+    return { line: error.message, exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {
     const details = 'details' in error && Array.isArray(error.details) ? error.details : [];
     const faults = details.length === 0 ? [error.message] : details; // the message is the first of them

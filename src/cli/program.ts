@@ -4,6 +4,7 @@ import { checkCommand } from './check.js';
 import { publishCommand } from './client/publish.js';
 import { subscribeCommand } from './client/subscribe.js';
 import { configCommand } from './config.js';
+import { backupCommand } from './data/backup.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { failure } from './failure.js';
@@ -22,6 +23,7 @@ const COMMANDS: readonly ((io: Io) => Command)[] = [
   subscribeCommand,
   doctorCommand,
   checkCommand,
+  backupCommand,
 ];
 
 const HELP = `

@@ -98,7 +98,7 @@ export class EarshotNode implements SessionHost, CommandContext {
     const uptimeMs = this.uptimeMs();
     for (const session of this.sessions.all()) session.tick(now, uptimeMs);
     this.presence.expire();
-    this.store.sweep();
+    this.store.sweep().catch((error: unknown) => this.journal.error(error, {}));
   }
 
   /** Sessions whose time is up are told so. */

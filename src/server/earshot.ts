@@ -9,8 +9,7 @@ import type { Revocation } from '../core/session/revocations.js';
 import { Revocations } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
-import { KEEP_EVERYTHING, MemoryStore } from '../store/memory.js';
-import type { Appended, Retention, Store } from '../store/store.js';
+import type { Appended, Store } from '../store/store.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
 import { Alarm } from './alarm.js';
@@ -32,6 +31,7 @@ import type { Log } from './report/journal.js';
 import { LogJournal } from './report/journal.js';
 import { Metrics } from './report/metrics.js';
 import { HeldAnswers } from './routes/held-answers.js';
+import { storeFor } from './store.js';
 
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
@@ -70,9 +70,20 @@ export class Earshot implements AsyncDisposable {
   #draining = false;
   readonly #delay = new AbortController();
 
-  /** Throws an OptionsError for options that can't be. */
-  constructor(given: EarshotOptions, log: Log) {
+  /** Rejects with an OptionsError for options that can't be, and where the store can't be had. */
+  static async open(given: EarshotOptions, log: Log): Promise<Earshot> {
     const options = resolveOptions(given);
+    const policy = policyFrom(options);
+    const store = await storeFor(options, policy, log);
+    try {
+      return new Earshot(options, { policy, store, log });
+    } catch (error) {
+      if (store !== options.store) await store.end();
+      throw error;
+    }
+  }
+
+  private constructor(options: ResolvedOptions, { policy, store, log }: Parts) {
     this.options = options;
     this.journal = new LogJournal(log, uptimeMs);
     this.metrics = new Metrics({
@@ -83,9 +94,8 @@ export class Earshot implements AsyncDisposable {
     });
     const hooks = guardHooks(options.hooks, options.hookTimeoutMs, this.journal);
     const authenticate = this.#authenticator(options);
-    const policy = policyFrom(options);
     this.node = new EarshotNode({
-      store: options.store ?? memoryStore(options, retentionBy(policy)),
+      store,
       policy,
       hooks,
       limits: options.limits,
@@ -203,7 +213,7 @@ export class Earshot implements AsyncDisposable {
     this.#alarm.stop();
     this.#eventLoop.stop();
     this.#giveBack?.();
-    if (this.options.store === undefined) await this.store.end();
+    if (this.options.store !== this.store) await this.store.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -269,23 +279,15 @@ export class Earshot implements AsyncDisposable {
   }
 }
 
+/** What is there before the rest is made. */
+interface Parts {
+  readonly policy: PolicyTable;
+  readonly store: Store;
+  readonly log: Log;
+}
+
 function uptimeMs(): number {
   return performance.now();
-}
-
-/** What is made to be kept whole loses only what its own rule says. */
-function retentionBy(policy: PolicyTable): (channel: string, whole: boolean) => Retention {
-  return (channel, whole) => {
-    const { retention, ownRetention } = policy.rule(channel);
-    return whole ? { ...KEEP_EVERYTHING, ...ownRetention } : retention;
-  };
-}
-
-function memoryStore(
-  { limits }: ResolvedOptions,
-  retention: (channel: string, whole: boolean) => Retention,
-): MemoryStore {
-  return new MemoryStore({ retention, maxChannels: limits.maxChannels, maxBytes: limits.maxStoreBytes });
 }
 
 /** Once a second, and often enough for the shortest time that is kept. */

@@ -30,7 +30,7 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
       `this Fastify instance has a decorator "${decorateAs}" already: name another with decorateAs`,
     );
   }
-  const earshot = new Earshot(options, app.log);
+  const earshot = await Earshot.open(options, app.log);
   app.decorate(decorateAs, earshot);
   const connections = new LastConnections(app.server);
   let listens = false; // by itself: a server that was handed to it is not its to empty

@@ -4,7 +4,9 @@ import { PinoPretty } from 'pino-pretty';
 import type { AppOptions } from './app.js';
 import { createApp } from './app.js';
 import { readCertificate, replaceOnHangup } from './certificate.js';
+import { SERVE_DEFAULTS } from './settings/schema.js';
 import type { Settings } from './settings/settings.js';
+import { dataPath } from './store.js';
 
 /** Of the time for the whole end: what is left after the drain for everything else. */
 const END_MS = 2000;
@@ -17,10 +19,13 @@ export async function serve(
   { listen, tls, logLevel, logFormat, options }: Settings,
   write: (text: string) => void,
 ): Promise<void> {
-  const app = await createApp(options, {
-    logger: loggerOf(logLevel, logFormat),
-    ...(tls && { tls: readCertificate(tls) }),
-  });
+  const app = await createApp(
+    { ...SERVE_DEFAULTS, ...options },
+    {
+      logger: loggerOf(logLevel, logFormat),
+      ...(tls && { tls: readCertificate(tls) }),
+    },
+  );
   const ignoreHangup = tls && replaceOnHangup(app, tls);
   const signals = endOnSignal(app, tls ? ['SIGHUP'] : []); // first: one may come as soon as the address is printed
   try {
@@ -50,12 +55,14 @@ export class ListenError extends Error {
 }
 
 function announce(app: FastifyInstance, url: string, write: (text: string) => void): void {
-  const { dev, token, prefix } = app.earshot.options;
+  const { dev, token, prefix, store } = app.earshot.options;
   if (dev) {
     write(`Earshot is ready: open ${url}${prefix}/\n`);
     write(
       'DEVELOPMENT MODE: the channel "lobby", and every other, is open to anyone who reaches this port.\n',
     );
+    if (store === 'lmdb')
+      write(`What is published is kept in the folder ${dataPath(app.earshot.options)}.\n`);
   }
   const secrets = [token, ...(token?.issuers ?? [])].flatMap((issuer) => issuer?.secret ?? []);
   if (secrets.some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {

@@ -76,6 +76,8 @@ export interface ReadBound {
 /** A stretch of a log, in order and without a hole. */
 export interface Page {
   readonly messages: readonly StoredMessage[];
+  /** Where the page begins, as an offset. */
+  readonly startOffset: string;
   /** Where reading goes on: after the last of `messages`. */
   readonly epoch: string;
   readonly seq: number;
@@ -83,7 +85,8 @@ export interface Page {
   readonly offset: string;
   /**
    * Set where what followed the asked position is no longer kept, and the page begins at the oldest
-   * message that is: `retention` took it, or the channel was deleted and made again (`reset`).
+   * message that is and that the reader can't have had: `retention` took it, or the channel was deleted and made again, or lost its end with the machine
+   * that it was on (`reset`).
    */
   readonly lost: 'retention' | 'reset' | undefined;
   /** True where nothing follows yet. */
@@ -172,10 +175,13 @@ export interface Store {
   /** Calls the watcher from now on; resolves when it does, with the way to end it. */
   watch(channel: string, watcher: Watcher): Promise<() => void>;
 
-  /** Bounded upkeep: a stretch of the channels is freed of what is no longer kept. Called every second. */
-  sweep(): void;
+  /**
+   * Bounded upkeep: a stretch of the channels is freed of what is no longer kept. Called every second; resolves when it
+   * is over, and also where the store could not do it now.
+   */
+  sweep(): Promise<void>;
 
-  /** Resolves where the store can take appends; rejects with the reason where not. */
+  /** Resolves where the store can be read; rejects with the reason where not. */
   ping(): Promise<void>;
 
   /** Lets go of everything. No other call may follow. */

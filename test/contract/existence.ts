@@ -35,7 +35,7 @@ export async function existenceContract(t: Test, desk: MakeDesk): Promise<void> 
     const { store, clock } = await desk(t);
     const { tail } = await store.create('a');
     clock.ms += LONG_MS;
-    store.sweep();
+    await store.sweep();
     t.same(await store.open('a'), tail);
     t.same(await store.list('', 10), ['a']);
     await store.delete('a');

@@ -112,7 +112,7 @@ export async function forkCreationContract(t: Test, desk: MakeDesk): Promise<voi
     await store.create('b', forkOf('a', {}, { lifetime: { ttlSeconds: 10 } }));
     await store.delete('a');
     clock.ms += LONG_MS;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     await store.ping();
     t.equal(await store.stat('a'), undefined);
   });
@@ -155,7 +155,7 @@ export async function forkDeletionContract(t: Test, desk: MakeDesk): Promise<voi
     await store.delete('a');
     t.same(heard, ['a deleted']);
     clock.ms += LONG_MS;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     await append(2, 'b');
     t.same(await contentOf(made, 'b'), [1, 2]);
     t.match(await read(offset, EVERYTHING, 'b'), { lost: undefined, messages: [{ data: '2' }] });
@@ -228,7 +228,7 @@ export async function forkDeletionContract(t: Test, desk: MakeDesk): Promise<voi
     await append(1);
     await store.create('b', forkOf('a'));
     clock.ms += LONG_MS;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     t.equal(await store.delete('a'), true);
     await t.rejects(store.stat('a'), gone);
     await store.delete('b');

@@ -66,7 +66,7 @@ class History {
     if (step.do === 'delete') await this.#delete(step);
     if (step.do === 'close') await this.#close(step);
     if (step.do === 'stat') await this.#stat(step);
-    if (step.do === 'sweep') this.#store.sweep();
+    if (step.do === 'sweep') await this.#store.sweep();
     if (step.do === 'wait') await this.#wait(step);
     same(await this.#store.list('', 10), this.#world.list());
   }

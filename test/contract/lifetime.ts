@@ -58,7 +58,7 @@ export async function lifetimeContract(t: Test, desk: MakeDesk): Promise<void> {
       await store.watch('a', watcher({})),
     ];
     clock.ms += LONG_MS;
-    store.sweep();
+    await store.sweep();
     t.ok(await there(made));
     first();
     clock.ms += LONG_MS;
@@ -116,7 +116,7 @@ export async function lifetimeContract(t: Test, desk: MakeDesk): Promise<void> {
     const made = await desk(t);
     await made.store.create('a');
     made.clock.ms += LONG_MS;
-    made.store.sweep();
+    await made.store.sweep();
     t.ok(await there(made));
   });
 }
@@ -170,11 +170,11 @@ export async function overContract(t: Test, desk: MakeDesk): Promise<void> {
     await store.create('a', { lifetime: { expiresAt: clock.ms + 1000 } });
     await store.watch('a', watcher({ deleted: () => heard.push('deleted') }));
     clock.ms += 999;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     await store.ping();
     t.same(heard, []);
     clock.ms += 1;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     await store.ping();
     t.same(heard, ['deleted'], 'once');
     t.same(await store.list('', 10), []);

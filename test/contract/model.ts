@@ -114,10 +114,11 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
       model.trim(clock.ms);
       const place = model.places[step.place % model.places.length];
       if (place === undefined) return;
-      const { messages, offset, ...page } = await store.read('a', place, {
+      const { messages, startOffset, offset, ...page } = await store.read('a', place, {
         messages: step.messages,
         bytes: 1e9,
       });
+      same(startOffset, formatOffset(page.epoch, page.seq - messages.length));
       same(offset, formatOffset(page.epoch, page.seq));
       return same({ data: messages.map(({ data }) => data), ...page }, model.page(place, step.messages));
     }
@@ -128,7 +129,7 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
       model.closed = true;
       return same(await store.close('a'), { epoch: model.epoch, seq: model.tail, closed: true });
     case 'sweep':
-      store.sweep();
+      await store.sweep();
       return;
     case 'delete': {
       await store.delete('a');

@@ -80,6 +80,7 @@ export class Life {
       offsets: this.places.slice(from + 1, to + 1),
       epoch: this.epoch,
       seq: to,
+      startOffset: this.places[from],
       offset: this.places[to],
       lost,
       upToDate: to === this.tail,

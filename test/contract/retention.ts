@@ -72,7 +72,7 @@ export async function retentionContract(t: Test, desk: MakeDesk): Promise<void> 
     const unwatch = await store.watch('a', watcher({}));
     const offset = await append('old');
     clock.ms += LONG_MS;
-    for (let times = 0; times < 3; times++) store.sweep();
+    for (let times = 0; times < 3; times++) await store.sweep();
     t.match(await read(offset), { messages: [], lost: undefined, upToDate: true });
     unwatch();
   });

@@ -174,7 +174,7 @@ class World {
       late: () => this.store.comeLate((late) => (count % 2 === 0 ? late.reverse() : late)),
       wait: () => {
         this.rig.pass(count * 1000);
-        this.store.sweep();
+        void this.store.sweep();
       },
       delete: () => this.store.delete(channel),
     };

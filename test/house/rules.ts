@@ -13,11 +13,14 @@ const CLIENT_VALUES = ['protocol/version.ts', 'protocol/codes.ts'];
 /** The packages of the layers that may not choose freely; `node:` stands for all of Node's own modules. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: ['zod'],
-  store: ['lmdb', 'ioredis', 'iovalkey'],
+  store: [],
   core: [],
   transport: ['node:', 'ws'],
   client: [],
 };
+/** Where a log is kept outside this process. */
+const BEYOND_THE_PROCESS: readonly string[] = ['store/lmdb/'];
+const PACKAGES_BEYOND: readonly string[] = ['node:', 'zod', 'lmdb'];
 /** The one file of the client for Node. */
 const CLIENT_IN_NODE = 'client/node.ts';
 const ONLY_UNDER: ReadonlyArray<{ readonly packages: RegExp; readonly layers: readonly string[] }> = [
@@ -114,9 +117,13 @@ function faultOfPackage(
   const name = nameOf(specifier);
   if (from === CLIENT_IN_NODE && (name === 'ws' || name === 'node:')) return undefined;
   if (name !== 'node:' && !dependencies.includes(name)) return 'it is not a dependency';
-  if (PACKAGES[layer]?.includes(name) === false) return `${layer} may not`;
+  if (packagesFor(from, layer)?.includes(name) === false) return `${layer} may not`;
   const only = ONLY_UNDER.find(({ packages }) => packages.test(name));
   return only && !only.layers.includes(layer) ? `only ${only.layers.join(' and ')} may` : undefined;
+}
+
+function packagesFor(path: string, layer: string): readonly string[] | undefined {
+  return BEYOND_THE_PROCESS.some((folder) => path.startsWith(folder)) ? PACKAGES_BEYOND : PACKAGES[layer];
 }
 
 /** `@scope/name/file` is of the package `@scope/name`. */

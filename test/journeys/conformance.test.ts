@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import type { EarshotOptions } from '../../src/index.js';
 import { appOn } from '../support/app.js';
-import { ROOT, runProcess } from '../support/spawn.js';
+import { dataFolder, ROOT, runProcess } from '../support/spawn.js';
 
 // The suite waits for long-polls to end and lifetimes to pass: some 20 s where nothing else runs.
 t.setTimeout(300_000);
@@ -21,6 +21,7 @@ const NOT_SERVED = { suite: 'Reserved subscription APIs', count: 6 };
 /** The stores that the suite is run against: for each the options of its server, without which it is the memory store. */
 const STORES: Readonly<Record<string, (t: Test) => Promise<EarshotOptions>>> = {
   memory: async () => ({}),
+  lmdb: async (t) => ({ store: 'lmdb', data: dataFolder(t) }),
 };
 
 /** A run of the suite, and of the report of vitest what is looked at. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import t from 'tap';
-import { MemoryStore } from '../../src/store/memory.js';
+import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import { appOn, eventually } from '../support/app.js';
 import { Lineage } from '../support/lineage.js';
 import { nginxWith } from '../support/proxies.js';

@@ -4,6 +4,7 @@ import t from 'tap';
 import { ACTIONS } from '../../src/core/policy/action.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
 import { appOn, eventually } from '../support/app.js';
+import { dataFolder } from '../support/spawn.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
 import type { Burst, Publish, Step, Technique } from '../support/walk.js';
@@ -29,6 +30,7 @@ const SERVERS = {
     },
     whole: true,
   },
+  durable: { options: { ...WHOLE, store: 'lmdb' }, whole: true },
   forgetful: {
     options: { channels: { '**': { anonymous: [...ACTIONS], retention: { messages: 5 } } } },
     whole: false,
@@ -62,7 +64,7 @@ const cutAfterBytes = fc.oneof(
 );
 const walk = fc
   .record({
-    server: fc.constantFrom<ServerName>('patient', 'hasty', 'forgetful'),
+    server: fc.constantFrom<ServerName>('patient', 'hasty', 'durable', 'forgetful'),
     kind: fc.constantFrom<keyof typeof KINDS>('offset', 'cursor', 'both'),
     channels: fc.integer({ min: 1, max: 3 }),
   })
@@ -91,7 +93,7 @@ interface Place {
 async function placeOn(t: Test, name: ServerName): Promise<Place> {
   const { options, whole }: { readonly options: EarshotOptions; readonly whole: boolean } = SERVERS[name];
   const limits = { ...options.limits, ...AS_FAST_AS_IT_GOES };
-  const { app, url, port } = await appOn(t, { ...options, limits });
+  const { app, url, port } = await appOn(t, { data: dataFolder(t), ...options, limits });
   const send = async (path: string, method: string, body: unknown = undefined) => {
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -136,6 +138,7 @@ t.test(
     const places = {
       patient: await placeOn(t, 'patient'),
       hasty: await placeOn(t, 'hasty'),
+      durable: await placeOn(t, 'durable'),
       forgetful: await placeOn(t, 'forgetful'),
     };
     const tally = new Tally();

@@ -5,7 +5,7 @@ import type { Client, SocketConstructor } from '../../src/client/node.js';
 import { connect } from '../../src/client/node.js';
 import type { DrainPlan, Turn } from '../../src/server/drain.js';
 import { planTurns } from '../../src/server/drain.js';
-import { MemoryStore } from '../../src/store/memory.js';
+import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import { appOn } from '../support/app.js';
 import { peer } from '../support/peer.js';
 

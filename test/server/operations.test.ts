@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import t from 'tap';
-import { MemoryStore } from '../../src/store/memory.js';
+import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn, eventually, parseMetrics } from '../support/app.js';
 import { peer } from '../support/peer.js';

@@ -17,7 +17,7 @@ import type { CommandInput, CommandType } from '../../src/protocol/commands.js';
 import { command } from '../../src/protocol/commands.js';
 import type { Envelope } from '../../src/protocol/pushes.js';
 import { Refused } from '../../src/protocol/refused.js';
-import { MemoryStore } from '../../src/store/memory.js';
+import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import type { Retention, Store } from '../../src/store/store.js';
 import { jsonEncoding, plainEncoding } from '../../src/transport/websocket/encodings.js';
 import { FakeCarrier } from './fake-carrier.js';

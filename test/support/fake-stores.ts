@@ -51,8 +51,8 @@ class Wrapped implements Store {
   watch(channel: string, watcher: Watcher): Promise<() => void> {
     return this.inner.watch(channel, watcher);
   }
-  sweep(): void {
-    this.inner.sweep();
+  sweep(): Promise<void> {
+    return this.inner.sweep();
   }
   ping(): Promise<void> {
     return this.inner.ping();

@@ -1,7 +1,7 @@
 import { ACTIONS } from '../../src/core/policy/action.js';
 import type { ChannelRule } from '../../src/core/policy/policy.js';
 import { PolicyTable } from '../../src/core/policy/table.js';
-import { DEFAULT_RETENTION } from '../../src/store/memory.js';
+import { DEFAULT_RETENTION } from '../../src/store/retention.js';
 
 /** A rule that lets who has a token do anything, but for what is said. */
 export function ruleOf(pattern: string, rule: Partial<ChannelRule> = {}): ChannelRule {

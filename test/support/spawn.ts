@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { keepLog } from './logs.js';
 import { noteSettings } from './secrets.js';
@@ -51,7 +54,7 @@ export interface RunningServer {
 /** The root of the project. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const ADDRESS = /\bhttps?:\/\/(?:\[[^\]]+\]|[^\s:/"'[\]]+):(\d+)/;
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
@@ -63,7 +66,12 @@ const RUN_TIMEOUT_MS = 60_000;
  */
 export async function startServer(t: Teardown, options: ServerOptions = {}): Promise<RunningServer> {
   const { command = ['serve', '--dev', '--port', '0'], args = [] } = options;
-  const env = { ...process.env, ...options.env, LOG_LEVEL: options.env?.['LOG_LEVEL'] ?? 'trace' };
+  const env = {
+    EARSHOT_DATA: dataFolder(t),
+    ...process.env,
+    ...options.env,
+    LOG_LEVEL: options.env?.['LOG_LEVEL'] ?? 'trace',
+  };
   noteSettings(env);
   const child = spawn(process.execPath, [COMMAND, ...command, ...args], {
     cwd: options.cwd ?? ROOT,
@@ -88,6 +96,13 @@ export async function startServer(t: Teardown, options: ServerOptions = {}): Pro
       return ended;
     },
   };
+}
+
+/** A path for a data folder, which is taken away with the test. */
+export function dataFolder(t: Teardown): string {
+  const above = mkdtempSync(join(tmpdir(), 'earshot-data-'));
+  t.teardown(() => rmSync(above, { recursive: true, force: true, maxRetries: 3 }));
+  return join(above, 'data');
 }
 
 /** Runs a program to its end. It is killed when it takes too long: `signal` says so. */

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../../protocol/codes.js';
 import type { Position } from '../../protocol/offset.js';
-import { formatOffset } from '../../protocol/offset.js';
 import type { Joined, Left, Push } from '../../protocol/pushes.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
@@ -74,7 +73,7 @@ export class Subscription {
     this.presence = presence;
     this.epoch = page.epoch;
     this.seq = page.seq - page.messages.length;
-    this.offset = page.messages.length === 0 ? page.offset : formatOffset(this.epoch, this.seq);
+    this.offset = page.startOffset;
   }
 
   get channel(): string {
@@ -84,7 +83,7 @@ export class Subscription {
   /** Goes on from the page that the position came from. `untold`: what no reply has said of it. */
   begin(page: Page, untold?: Page['lost']): void {
     this.feed.add(this);
-    if (untold !== undefined && !this.#jump(page.epoch, this.seq, untold)) return;
+    if (untold !== undefined && !this.#jump(page, untold)) return;
     if (this.session.hasRoom) this.#take(page);
     this.catchUp();
   }
@@ -133,7 +132,7 @@ export class Subscription {
   #take(page: Page): void {
     const start = page.seq - page.messages.length;
     const joins = page.epoch === this.epoch && start === this.seq;
-    if (!joins && !this.#jump(page.epoch, start, page.lost ?? 'reset')) return;
+    if (!joins && !this.#jump(page, page.lost ?? 'reset')) return;
     this.#write(page.messages, page.upToDate);
     this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
@@ -145,9 +144,8 @@ export class Subscription {
   }
 
   /** Tells of a gap. Where the carrier can't, the subscription ends (false): never a hole that nobody is told of. */
-  #jump(epoch: string, seq: number, reason: 'retention' | 'reset'): boolean {
+  #jump({ startOffset: offset }: Page, reason: 'retention' | 'reset'): boolean {
     this.session.telemetry.gap(reason);
-    const offset = formatOffset(epoch, seq);
     const told = this.session.push({ type: 'gap', channel: this.channel, offset, reason });
     if (!told) this.feed.end(this, { type: 'unsubscribed', channel: this.channel, code: 'gone' });
     return told;

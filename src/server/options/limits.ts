@@ -49,11 +49,11 @@ export const limits = z.strictObject({
     .default(DEFAULT_LIMITS.historyPage)
     .describe('messages that one history gives'),
   maxSessions: count.default(50_000).describe('sessions on this node; one more is refused with 503'),
-  maxChannels: count.default(100_000).describe('channels in the memory store'),
+  maxChannels: count.default(100_000).describe('channels in the store'),
   maxStoreBytes: count
-    .default(256 * 1024 * 1024)
+    .optional()
     .describe(
-      'bytes of all channels in the memory store; where it is full, a channel gives up its own oldest messages',
+      'bytes of all channels in the store; where it is full, a channel gives up its own oldest messages. Default: 256 MiB in memory, 16 GiB in lmdb',
     ),
   perUser: z
     .strictObject(sharedLimits('of one user'))

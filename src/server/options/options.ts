@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
-import { DEFAULT_RETENTION } from '../../store/memory.js';
+import { DEFAULT_RETENTION } from '../../store/retention.js';
 import type { Store } from '../../store/store.js';
 import { channels } from './channels.js';
 import { faultsOf } from './faults.js';
@@ -78,11 +78,29 @@ export const optionsSchema = z.strictObject({
     .describe(
       'the addresses of proxies whose X-Forwarded-For is believed: addresses, networks (10.0.0.0/8), loopback, linklocal, uniquelocal',
     ),
-  store: given<Store>(
-    'object',
-    'where logs live; default: in memory. One that is handed in keeps to its own retention',
-  ),
-  retention: retention.prefault({}).describe('how long a channel of the memory store is kept'),
+  store: z
+    .union([
+      z.enum(['memory', 'lmdb']),
+      given<Store>('object', 'a store of your own, which keeps to its own retention, and is yours to end'),
+    ])
+    .default('memory')
+    .describe(
+      'where messages are kept: `memory`, and gone with the process; `lmdb`, in a folder. In code also a store that is handed in, which keeps to its own retention',
+    ),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'the folder of the lmdb store, made where it is not there; default: earshot-data, in development .earshot, in the working directory',
+    ),
+  fsync: z
+    .boolean()
+    .default(false)
+    .describe(
+      'lmdb: a publish is answered when the disk has it, and survives the loss of power; else when the operating system has it, and survives the end of the process',
+    ),
+  retention: retention.prefault({}).describe('how long a channel is kept'),
   limits: limits.prefault({}).describe('every bound'),
   pingIntervalMs: ms.default(25_000).describe('between two pings of a connection'),
   pongTimeoutMs: ms.default(8000).describe('after a ping, until some byte must have come'),

@@ -17,8 +17,8 @@ export interface Environment {
 
 const PREFIX = 'EARSHOT_';
 const FILE = '_FILE';
-/** Ours, but no settings: the file, the store, the folder of data, and the token of the commands that connect. */
-const RESERVED = ['EARSHOT_CONFIG', 'EARSHOT_STORE', 'EARSHOT_DATA', 'EARSHOT_TOKEN', 'EARSHOT_TOKEN_FILE'];
+/** Ours, but no settings: the file, and the token of the commands that connect. */
+const RESERVED = ['EARSHOT_CONFIG', 'EARSHOT_TOKEN', 'EARSHOT_TOKEN_FILE'];
 const TESTS = /^EARSHOT_TEST_/;
 /** What Kubernetes gives to every container beside a Service that is called earshot. */
 const SERVICE_LINK = /^EARSHOT_(?:SERVICE_(?:HOST|PORT)(?:_|$)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$))/;

@@ -3,6 +3,7 @@ import { resolveOptions } from '../options/options.js';
 import { policyFrom } from '../policy/policy.js';
 import { leaves } from './catalog.js';
 import type { JsonSchema } from './schema.js';
+import { SERVE_DEFAULTS } from './schema.js';
 import type { Settings } from './settings.js';
 import { at } from './settings.js';
 
@@ -22,7 +23,7 @@ const CODE = '(code)';
 /** Every setting with its value and where that came from. Throws an OptionsError where they can't be together. */
 export function inForce(settings: Settings): readonly InForce[] {
   const { listen, tls, logLevel, logFormat, allowPublicDev, options, from } = settings;
-  const resolved: ResolvedOptions = resolveOptions({ pages: true, ...options });
+  const resolved: ResolvedOptions = resolveOptions({ ...SERVE_DEFAULTS, ...options });
   policyFrom(resolved); // throws for a table of channels that can't be
   const values = { ...resolved, ...listen, tls, logLevel, logFormat, allowPublicDev };
   const all = leaves();

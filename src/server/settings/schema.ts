@@ -59,8 +59,18 @@ const pages = z
   .default(true)
   .describe('whether the lobby page and the client are served; default of the plugin: false');
 
+const store = z
+  .enum(['lmdb', 'memory'])
+  .default('lmdb')
+  .describe(
+    'where messages are kept: `lmdb`, in a folder; `memory`, and gone with the process. Default of the plugin: memory, and in code it may be a store that is handed in',
+  );
+
+/** What `earshot serve` does, and the plugin does not, where nothing is said. */
+export const SERVE_DEFAULTS = { pages: true, store: 'lmdb' } as const;
+
 /** Everything that `earshot serve` can be told. Flags, names of variables, checks, help, docs and `$schema` come from it. */
-export const settingsSchema = z.strictObject({ ...ownShape, ...optionsSchema.shape, pages });
+export const settingsSchema = z.strictObject({ ...ownShape, ...optionsSchema.shape, store, pages });
 
 /** The keys that are no options of the plugin. */
 export const OWN_KEYS: readonly string[] = Object.keys(ownShape);

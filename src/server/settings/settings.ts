@@ -42,7 +42,6 @@ export async function settingsFrom(
   layers.environment(env);
   layers.flags(flags);
   const settings = layers.settings();
-  checkStore(env['EARSHOT_STORE']);
   if (settings.options.dev === true && !settings.allowPublicDev) checkDev(settings.listen.host, env);
   return settings;
 }
@@ -144,11 +143,6 @@ function withValue(values: unknown, [key, ...rest]: readonly string[], value: un
 
 function isRecord(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function checkStore(store: string | undefined): void {
-  if (store === undefined || store === '' || store === 'memory') return;
-  throw new OptionsError(`EARSHOT_STORE is "${store}": the one store of this version is "memory"`);
 }
 
 /** Open to anyone is for one's own machine. */
