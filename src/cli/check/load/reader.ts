@@ -21,6 +21,8 @@ const FOLLOW: Readonly<Record<Technique, Follow>> = {
 };
 const BACKOFF = { minBackoffMs: 50, maxBackoffMs: 1500 };
 const LONGEST_STAY_MS = 4000;
+/** Where nothing comes, some techniques don't tell the place. */
+const UNPLACED_STAY_MS = 200;
 const NEVER = new Set([
   'forbidden',
   'unauthenticated',
@@ -68,8 +70,7 @@ export class CheckReader {
     const { target, trail, random, techniques, busy, deadline } = this.#options;
     const technique = random.pick(techniques);
     const channels = this.#channelsFor(technique);
-    if (!technique.startsWith('read-') || channels.some((channel) => trail.position(channel) === 'now'))
-      this.#cursor.text = undefined; // it is behind, or ahead of what the history knows
+    if (!technique.startsWith('read-') || trail.unplaced.length > 0) this.#cursor.text = undefined; // it is behind, or ahead of what the history knows
     const stay = this.#stay(channels);
     trail.began(technique, channels);
     const slowMs = !busy.aborted && random.chance(0.2) ? random.between(20, 400) : 0;
@@ -86,7 +87,8 @@ export class CheckReader {
   #channelsFor(technique: Technique): readonly string[] {
     const { trail, random, busy } = this.#options;
     if (technique === 'websocket' || technique.startsWith('read-')) return trail.channels;
-    return [random.pick(busy.aborted ? trail.left : trail.channels)];
+    if (!busy.aborted) return [random.pick(trail.channels)];
+    return [random.pick(trail.unplaced.length > 0 ? trail.unplaced : trail.left)];
   }
 
   /** How long it stays: until it is cut, or the end of the busy time, or until it has all it came for. */
@@ -100,7 +102,7 @@ export class CheckReader {
         stay.why = isCut ? 'cut' : 'left';
         controller.abort();
       },
-      isCut ? random.between(5, 1500) : LONGEST_STAY_MS,
+      isCut ? random.between(5, 1500) : trail.unplaced.length > 0 ? UNPLACED_STAY_MS : LONGEST_STAY_MS,
     );
     trail.onHeard = () => {
       if (!channels.some((channel) => trail.left.includes(channel))) controller.abort();

@@ -75,10 +75,11 @@ class Run {
   readonly #made = new Map<string, string>();
   readonly #senders: Sender[] = [];
   readonly #busy = new AbortController();
-  readonly #deadline = new AbortController();
+  #deadline = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
   readonly #plans: readonly ReaderPlan[];
   #reading: Promise<unknown> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
+  #placed: Promise<unknown> = Promise.resolve();
 
   constructor(options: CheckOptions) {
     this.#options = options;
@@ -105,7 +106,9 @@ class Run {
   async work(): Promise<void> {
     const { publishers, seconds, signal, faults } = this.#options;
     const readers = this.#plans.filter(({ start }) => start === '-1' || start === 'now');
-    this.#reading = Promise.all(readers.map((plan) => this.#reader(plan, TECHNIQUES).read()));
+    const trails = readers.map((plan) => this.#trail(plan));
+    this.#placed = Promise.all(trails.map(({ placed }) => placed));
+    this.#reading = Promise.all(trails.map((trail) => this.#reader(trail, TECHNIQUES).read()));
     this.#reading.catch(() => this.#busy.abort()); // `settle` waits for it
     const writing = count(publishers).map((at) => this.#publisher(`publisher-${at}`, at % 2 === 0).publish());
     const noted = (what: EventOf<'fault'>['what']) => this.history.note('faults', { kind: 'fault', what });
@@ -124,15 +127,25 @@ class Run {
 
   /** Nothing goes wrong any more: everybody comes to the end, and the log is read as a whole in every way. */
   async settle(): Promise<void> {
-    const { settleMs = SETTLE_MS, say } = this.#options;
-    say?.('waiting for the readers');
-    this.#timer = setTimeout(() => this.#deadline.abort(), settleMs);
+    this.#options.say?.('waiting for the readers');
+    this.#timed();
+    await Promise.race([this.#placed, this.#reading]); // who began at the tail would not see what was there before
     const fence = this.#publisher(FENCE, true);
     for (const channel of this.#channels) await fence.publishOne(channel);
     await this.#reading;
+    this.#deadline = new AbortController();
+    this.#timed();
     const closing = this.#plans.filter(({ start }) => start === 'made');
-    for (const [at, plan] of closing.entries()) await this.#reader(plan, [TECHNIQUES[at] ?? 'poll']).read();
+    for (const [at, plan] of closing.entries())
+      await this.#reader(this.#trail(plan), [TECHNIQUES[at] ?? 'poll']).read();
     this.history.end('run');
+  }
+
+  /** From now on there is only so much time. */
+  #timed(): void {
+    const deadline = this.#deadline;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => deadline.abort(), this.#options.settleMs ?? SETTLE_MS);
   }
 
   /** Those that could not be deleted. */
@@ -169,12 +182,16 @@ class Run {
     return [...moving, ...closing, ...nowhere];
   }
 
-  #reader(plan: ReaderPlan, techniques: readonly Technique[]): CheckReader {
+  #trail(plan: ReaderPlan): Trail {
     const isFence = (uid: string) => uid.startsWith(`${this.#id}.${FENCE}.`);
+    return new Trail(plan, this.#made, this.history, isFence);
+  }
+
+  #reader(trail: Trail, techniques: readonly Technique[]): CheckReader {
     return new CheckReader({
       target: this.#options.target,
-      trail: new Trail(plan, this.#made, this.history, isFence),
-      random: this.#random.of(plan.by),
+      trail,
+      random: this.#random.of(trail.by),
       techniques,
       busy: this.#busy.signal,
       deadline: this.#deadline.signal,

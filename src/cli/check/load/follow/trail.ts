@@ -5,6 +5,9 @@ import { itemOf } from '../message.js';
 /** Where a reader stands in its channels: what it hears goes into the history. */
 export class Trail {
   readonly by: string;
+  /** Resolves when it knows its place in every channel: who begins at the tail doesn't before it was told. */
+  readonly placed: Promise<void>;
+  #place: () => void = () => {};
   readonly #history: History;
   readonly #isFence: (uid: string) => boolean;
   readonly #positions: Map<string, string>;
@@ -27,6 +30,10 @@ export class Trail {
       channels.map((channel) => [channel, start === 'made' ? (made.get(channel) ?? '-1') : start]),
     );
     this.#left = new Set(channels);
+    this.placed = new Promise((resolve) => {
+      this.#place = resolve;
+    });
+    if (start !== 'now') this.#place();
   }
 
   get channels(): readonly string[] {
@@ -36,6 +43,11 @@ export class Trail {
   /** Those whose last message it has not got yet. */
   get left(): readonly string[] {
     return [...this.#left];
+  }
+
+  /** Those in which it doesn't know its place. */
+  get unplaced(): readonly string[] {
+    return this.channels.filter((channel) => this.position(channel) === 'now');
   }
 
   /** Throws for a channel that it doesn't follow. */
@@ -95,6 +107,7 @@ export class Trail {
 
   #moves(channel: string, offset: string): void {
     this.#positions.set(channel, offset);
+    if (this.unplaced.length === 0) this.#place();
     this.onHeard();
   }
 }
