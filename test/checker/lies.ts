@@ -154,7 +154,10 @@ export const DELIVERY_LIES: Readonly<Record<string, Lie>> = {
   'a reader ends before the last message': {
     promise: 'convergence',
     tell: ofDelivery(
-      ({ step }, scene) => step.event.items.length === 1 && scene.isFence(last(step.event.items)[0]),
+      (each, scene) =>
+        each.step.event.items.length === 1 &&
+        scene.isFence(last(each.step.event.items)[0]) &&
+        !comesBack(each, scene),
       ({ at }, scene) => scene.put(at),
     ),
   },
@@ -180,4 +183,14 @@ function before(
     ({ step, at: there }) => there < at && step.by === by && step.event.channel === event.channel,
   );
   return got?.step.event.offset === event.from ? got.step : undefined;
+}
+
+/** Whether the reader visits the channel again. */
+function comesBack({ at, step }: Delivery, scene: Scene): boolean {
+  return scene
+    .all('read.began')
+    .some(
+      (began) =>
+        began.at > at && began.step.by === step.by && began.step.event.channel === step.event.channel,
+    );
 }

@@ -9,7 +9,7 @@ import { secret } from '../support/secrets.js';
 import type { Teardown } from '../support/spawn.js';
 import { signed } from '../support/tokens.js';
 
-const SECRET = secret('the secret of the servers that are checked, of 32 bytes');
+export const SECRET = secret('the secret of the servers that are checked, of 32 bytes');
 const HOUR_S = 3600;
 
 /** Whoever has a token may do this on the channels of a check, and nobody else anything. */

@@ -27,7 +27,7 @@ export async function makeChannel(target: Target, channel: string, signal: Abort
 export async function deleteChannel(target: Target, channel: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    return (await ask(target, `/v1/stream/${channel}`, { method: 'DELETE', signal })).ok;
+    return (await ask(target, `/v1/stream/${channel}`, { method: 'DELETE', signal })).isOk;
   } catch {
     return false;
   }
@@ -44,8 +44,8 @@ async function make(target: Target, channel: string): Promise<string | Refusal> 
   const signal = AbortSignal.timeout(ANSWER_MS);
   try {
     const response = await ask(target, `/v1/stream/${channel}`, { method: 'PUT', headers, signal });
-    const offset = response.headers.get('stream-next-offset');
-    if (response.ok && offset !== null) return offset;
+    const offset = response.header('stream-next-offset');
+    if (response.isOk && offset !== undefined) return offset;
     return (await refusalOf(response)) ?? AWAY;
   } catch {
     return AWAY;

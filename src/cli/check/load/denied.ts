@@ -86,8 +86,8 @@ async function readOnce(target: Target, channel: string, technique: Technique): 
   const accept = technique === 'read-sse' ? 'text/event-stream' : '*/*';
   try {
     const response = await ask(target, pathOf(technique, channel), { headers: { accept }, signal });
-    if (response.ok) {
-      await response.body?.cancel();
+    if (response.isOk) {
+      response.leave();
       return 'served';
     }
     return (await refusalOf(response)) ?? 'unknown';

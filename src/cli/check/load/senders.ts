@@ -4,7 +4,7 @@ import { error as errorEnvelope } from '../../../protocol/pushes.js';
 import { published } from '../../../protocol/replies.js';
 import type { Target } from '../../doctor/target.js';
 import type { Way } from '../history/events.js';
-import type { Refusal } from './wire/http.js';
+import type { Answer, Refusal } from './wire/http.js';
 import { ask, refusalOf, wasRefused } from './wire/http.js';
 import { Line } from './wire/line.js';
 
@@ -78,9 +78,9 @@ export class Sender {
     // an array of JSON is several messages: one of them is an array with one item
     const body = `[${text}]`;
     return this.#post(`/v1/stream/${channel}`, headers, body, sending, async (response) => {
-      await response.arrayBuffer();
-      const offset = response.headers.get('stream-next-offset');
-      if (offset === null) return UNKNOWN;
+      await response.text();
+      const offset = response.header('stream-next-offset');
+      if (offset === undefined) return UNKNOWN;
       return { kind: 'accepted', offset, duplicate: producer !== undefined && response.status === 204 };
     });
   }
@@ -88,7 +88,7 @@ export class Sender {
   #byCommands(sending: Sending): Promise<Outcome> {
     const headers = { 'content-type': 'application/json' };
     return this.#post('/v1/commands', headers, `[${commandOf(1, sending)}]`, sending, async (response) => {
-      const [reply] = z.array(z.unknown()).parse(await response.json());
+      const [reply] = z.array(z.unknown()).parse(JSON.parse(await response.text()));
       return outcomeOf(reply);
     });
   }
@@ -98,12 +98,12 @@ export class Sender {
     headers: Readonly<Record<string, string>>,
     body: string,
     { cutAfterMs }: Sending,
-    read: (response: Response) => Promise<Outcome>,
+    read: (response: Answer) => Promise<Outcome>,
   ): Promise<Outcome> {
     const signal = AbortSignal.timeout(cutAfterMs ?? ANSWER_MS);
     try {
       const response = await ask(this.#target, path, { method: 'POST', headers, body, signal });
-      if (response.ok) return await read(response);
+      if (response.isOk) return await read(response);
       const refusal = await refusalOf(response);
       if (refusal === undefined || IN_DOUBT.has(refusal.code)) return UNKNOWN;
       return { kind: 'refused', refusal };

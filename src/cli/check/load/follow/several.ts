@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { pause } from '../../../client/pause.js';
 import { eventsOf } from '../../../client/sse-reader.js';
-import { ask, refusalOf } from '../wire/http.js';
+import { Answer, ask, refusalOf } from '../wire/http.js';
 import { hear } from './socket.js';
 import { slowly } from './stream.js';
 import type { Ended, Visit } from './visit.js';
@@ -16,7 +16,7 @@ const page = z.object({ cursor: z.string(), envelopes: z.array(envelope) });
 export async function followReadEvents(visit: Visit): Promise<Ended> {
   const { trail, leave, slowMs, cursor } = visit;
   const response = await request(visit, 0, { accept: 'text/event-stream' });
-  if (!(response instanceof Response)) return response;
+  if (!(response instanceof Answer)) return response;
   try {
     for await (const { id, data } of eventsOf(slowly(response, slowMs, leave))) {
       if (leave.aborted) return 'over';
@@ -43,9 +43,9 @@ async function oneAfterTheOther(visit: Visit, waitMs: number, everyMs: number): 
   const { trail, leave, slowMs, cursor } = visit;
   while (!leave.aborted) {
     const response = await request(visit, waitMs, {});
-    if (!(response instanceof Response)) return response;
+    if (!(response instanceof Answer)) return response;
     try {
-      const told = page.parse(await response.json());
+      const told = page.parse(JSON.parse(await response.text()));
       if (leave.aborted) return 'over';
       for (const each of told.envelopes) hear(trail, each);
       cursor.text = told.cursor;
@@ -61,7 +61,7 @@ async function request(
   { target, trail, channels, leave, cursor }: Visit,
   waitMs: number,
   headers: Readonly<Record<string, string>>,
-): Promise<Response | Ended> {
+): Promise<Answer | Ended> {
   const query = new URLSearchParams();
   for (const channel of channels) query.append('channel', channel);
   if (cursor.text !== undefined) query.set('cursor', cursor.text);
@@ -69,7 +69,7 @@ async function request(
   if (waitMs > 0) query.set('waitMs', String(waitMs));
   try {
     const response = await ask(target, `/v1/read?${query}`, { headers, signal: leave });
-    return response.ok ? response : ((await refusalOf(response)) ?? 'lost');
+    return response.isOk ? response : ((await refusalOf(response)) ?? 'lost');
   } catch {
     return 'lost';
   }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { pause } from '../../../client/pause.js';
 import { eventsOf } from '../../../client/sse-reader.js';
-import { ask, refusalOf } from '../wire/http.js';
+import { Answer, ask, refusalOf } from '../wire/http.js';
 import type { Ended, Visit } from './visit.js';
 
 const POLL_EVERY_MS = 30;
@@ -15,7 +15,7 @@ export async function followEvents(visit: Visit): Promise<Ended> {
   const { trail, leave, slowMs } = visit;
   const channel = channelOf(visit);
   const response = await request(visit, '&live=sse');
-  if (!(response instanceof Response)) return response;
+  if (!(response instanceof Answer)) return response;
   try {
     for await (const { id, data } of eventsOf(slowly(response, slowMs, leave))) {
       if (leave.aborted) return 'over';
@@ -44,11 +44,11 @@ async function oneAfterTheOther(visit: Visit, mode: string, everyMs: number): Pr
   const channel = channelOf(visit);
   while (!leave.aborted) {
     const response = await request(visit, mode);
-    if (!(response instanceof Response)) return response;
+    if (!(response instanceof Answer)) return response;
     try {
       const text = await response.text();
-      const offset = response.headers.get('stream-next-offset');
-      if (offset === null || leave.aborted) return 'over';
+      const offset = response.header('stream-next-offset');
+      if (offset === undefined || leave.aborted) return 'over';
       const data = response.status === 204 ? [] : items.parse(JSON.parse(text));
       if (data.length > 0) trail.received(channel, data, offset);
       else trail.stands(channel, offset);
@@ -61,12 +61,12 @@ async function oneAfterTheOther(visit: Visit, mode: string, everyMs: number): Pr
 }
 
 /** What is told with it that is missing goes into the history. */
-async function request({ target, trail, channels, leave }: Visit, mode: string): Promise<Response | Ended> {
+async function request({ target, trail, channels, leave }: Visit, mode: string): Promise<Answer | Ended> {
   const [channel = ''] = channels;
   try {
     const path = `/v1/stream/${channel}?offset=${trail.position(channel)}${mode}`;
     const response = await ask(target, path, { signal: leave });
-    if (response.ok) return response;
+    if (response.isOk) return response;
     const refusal = await refusalOf(response);
     if (response.status !== GONE) return refusal ?? 'lost';
     trail.missed(channel, null);
@@ -83,11 +83,11 @@ function channelOf({ channels }: Visit): string {
 
 /** The bytes of a body, taken at leisure: what is not taken waits at the server. */
 export async function* slowly(
-  { body }: Response,
+  { body }: Answer,
   slowMs: number,
   leave: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  for await (const bytes of body ?? []) {
+  for await (const bytes of body) {
     yield bytes;
     if (slowMs > 0) await pause(slowMs, leave);
   }
