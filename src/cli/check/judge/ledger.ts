@@ -109,8 +109,7 @@ export class Ledger {
     for (const message of this.messages.values()) {
       const log = this.channels.get(message.channel);
       if (message.offset !== undefined) log?.messages.push(message);
-      else if (log !== undefined && message.tries.unknown > 0)
-        log.unknownLine = Math.min(log.unknownLine, message.line);
+      else if (message.tries.unknown > 0) log?.unknown.push(message);
     }
     for (const log of this.channels.values()) {
       log.messages.sort((a, b) => ((a.offset ?? '') < (b.offset ?? '') ? -1 : 1));

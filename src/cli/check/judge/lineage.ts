@@ -17,6 +17,8 @@ export class Lineage {
   #position: string;
   /** The number of the message that has to come next; undefined where that is not known yet. */
   #next: number | undefined;
+  /** The number of the first that it had to get, where it did not begin with all there is. */
+  #first: number | undefined;
   /** Where that is not known: what comes first is this one at the earliest, and this one at the latest. */
   #earliest = 0;
   #latest = Number.POSITIVE_INFINITY;
@@ -34,7 +36,7 @@ export class Lineage {
     this.#log = log;
     this.#who = `${by} on ${log.name}`;
     this.#position = start === 'made' ? log.made : start;
-    if (start === 'made') this.#next = 0;
+    if (start === 'made') this.#next = this.#first = 0;
   }
 
   /** `taken` is the number of the first message that had not been accepted by now. */
@@ -129,7 +131,7 @@ export class Lineage {
       this.#next = rank + 1;
       return;
     }
-    if (this.#missing.delete(message))
+    if (this.#missing.delete(message) || rank < (this.#first ?? 0))
       this.#broken('order', `got ${uid} after what stands behind it`, message.line);
     else if (message.offset !== offset && this.#log.places.get(offset) === message)
       this.#broken('once', `got ${uid} a second time, at ${offset} and not ${message.offset}`, message.line);
@@ -141,6 +143,7 @@ export class Lineage {
     if (this.#next !== undefined) return;
     const gap = this.#gapFrom;
     this.#next = rank;
+    this.#first ??= rank;
     this.#gapFrom = undefined;
     if (gap !== undefined) this.#checkGap(gap.next, rank, gap.line);
     if (rank < this.#earliest) this.#broken('order', 'began at the tail, and got what was there before');
@@ -194,7 +197,10 @@ export class Lineage {
 
   /** What nobody was told of may be gone, if it was sent by then, and what stands before it is gone as well. */
   #mayMissUnknown(from: number, line: number): boolean {
-    return this.#log.unknownLine < line && this.#log.keptBetween(from - 1, from, line).length === 0;
+    const mayBe = this.#log.unknown.some(
+      ({ line: sent, after }) => sent < line && (after === undefined || this.#log.countTo(after) <= from),
+    );
+    return mayBe && this.#log.keptBetween(from - 1, from, line).length === 0;
   }
 
   /** A position is that before the first message, or that after one. */

@@ -50,8 +50,8 @@ export class ChannelLog {
   /** How many of the first messages some reader of all there is was told to be gone. */
   trimmed = 0;
   fence: Message | undefined;
-  /** The first line where a message was sent that may be in it, and nobody was told of. */
-  unknownLine = Number.POSITIVE_INFINITY;
+  /** What may be in it, and nobody was told of. */
+  readonly unknown: Message[] = [];
 
   constructor(name: string, made: string, line: number) {
     this.name = name;
