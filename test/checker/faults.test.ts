@@ -8,6 +8,7 @@ import { runCheck } from '../../src/cli/check/load/run.js';
 import { verdictText } from '../../src/cli/check/report.js';
 import { ROOT } from '../support/spawn.js';
 import { targetOf, token } from './live.js';
+import { lastLife, slopePerHour } from './memory.js';
 import { Trouble } from './trouble.js';
 
 const SECONDS = 60;
@@ -47,3 +48,14 @@ t.test(
     if (verdict.clean) rmSync(file.path);
   },
 );
+
+t.test('the memory of the soak / of the last process, without its beginning → the slope', async (t) => {
+  const hourMs = 3_600_000;
+  const line = (at: number): [number, number] => [at * hourMs, 7 + 3 * at];
+  t.equal(slopePerHour([0, 1, 2, 5].map(line)), 3);
+  t.equal(slopePerHour([]), 0);
+  t.equal(slopePerHour([line(1)]), 0);
+  const sample = (pid: number, atMs: number) => ({ pid, atMs, rssBytes: 1, anonymousBytes: 1 });
+  const samples = [...[1, 2, 3].map((at) => sample(7, at)), ...[4, 5, 6].map((at) => sample(8, at))];
+  t.strictSame(lastLife(samples), samples.slice(4));
+});
