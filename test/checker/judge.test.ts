@@ -259,6 +259,31 @@ t.test('gap / told of what is no longer kept → as promised; not told → found
   t.strictSame(broken(history({ ...trimmed, all: allGone })), []);
 });
 
+t.test('gap / a reader of all is not believed against one that reads later', async (t) => {
+  const again = reader('again');
+  const plan = [...readers, { by: 'again', start: 'made' as const, channels: [A] }];
+  const start = [but(beginning, { readers: plan }), ...CLEAN.start.slice(1)];
+  const all = [0, 1, 2, 3].map((at) => again.got(place(at + 1), [at]));
+  const whole = [
+    ...[again.began(place(0)), again.joined(place(0), 'complete'), ...all],
+    ...[again.got(place(5), FENCE), again.ended()],
+  ];
+  t.strictSame(broken(history({ start, all: [...CLEAN.all, ...whole] })), []);
+  breaks(t, history({ start, all: [...trimmed.all, ...whole] }), 'gap');
+  t.strictSame(broken(history({ start, all: [...whole, ...trimmed.all] })), [], 'it may have gone meanwhile');
+});
+
+t.test('gap / told where only a message without an answer can be missing → as promised', async (t) => {
+  const doubt = [p.invoked(4), p.unknown(4)];
+  const publishing = CLEAN.publishing.toSpliced(4, 0, ...doubt);
+  const lost = { ...trimmed, early: put(CLEAN.early, 6, early.joined(place(2), 'lost')) };
+  t.strictSame(broken(history({ ...lost, publishing })), []);
+  breaks(t, history(lost), 'gap');
+  breaks(t, history({ ...lost, all: CLEAN.all, publishing }), 'gap'); // what stands before it is still there
+  const late = [...CLEAN.publishing.slice(0, -2), ...doubt, ...CLEAN.publishing.slice(-2)];
+  breaks(t, history({ ...lost, publishing: late }), 'gap'); // it was sent when that place was past
+});
+
 t.test('duplicate / a message that comes again, at once, after a cut or in one piece → found', async (t) => {
   breaks(
     t,
@@ -334,6 +359,29 @@ t.test('a history that is not whole → nothing is called clean', async (t) => {
     'begins elsewhere': history({ early: put(CLEAN.early, 5, early.began(place(1))) }),
     'never asked': history({ early: CLEAN.early.toSpliced(5, 1) }),
     'never ended': history({ early: CLEAN.early.slice(0, -1) }),
+    'a gap of another technique': history({
+      early: put(CLEAN.early, 7, early.gap(null), early.stands(place(3))),
+    }),
+    'a reader twice in the plan': history({
+      start: [but(beginning, { readers: [...readers, ...readers.slice(0, 1)] }), ...CLEAN.start.slice(1)],
+    }),
+    'a channel twice in a plan': history({
+      start: [
+        but(beginning, {
+          readers: [...readers.slice(0, 3), { by: 'denied', start: 'nowhere', channels: [A, A] }],
+        }),
+        ...CLEAN.start.slice(1),
+      ],
+    }),
+    'never tried': history({ denied: [] }),
+    'tried elsewhere': history({
+      start: [
+        but(beginning, {
+          readers: [...readers.slice(0, 3), { by: 'denied', start: 'nowhere', channels: ['b'] }],
+        }),
+        ...CLEAN.start.slice(1),
+      ],
+    }),
     'tried twice': history({ denied: [denied('deny.tried'), denied('deny.tried'), denied('deny.refused')] }),
   };
   for (const [name, events] of Object.entries(cases)) {
