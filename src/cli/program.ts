@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { checkCommand } from './check.js';
 import { publishCommand } from './client/publish.js';
 import { subscribeCommand } from './client/subscribe.js';
 import { configCommand } from './config.js';
@@ -21,6 +22,7 @@ const COMMANDS: readonly ((io: Io) => Command)[] = [
   publishCommand,
   subscribeCommand,
   doctorCommand,
+  checkCommand,
   backupCommand,
 ];
 

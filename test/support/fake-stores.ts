@@ -14,7 +14,7 @@ import type {
 } from '../../src/store/store.js';
 
 /** A store that hands everything on. */
-class Wrapped implements Store {
+export class Wrapped implements Store {
   /** How often it was read. */
   reads = 0;
   protected readonly inner: Store;

@@ -15,6 +15,8 @@ export interface TcpProxy {
   cutAfter(bytes: number): void;
   /** No byte passes any more, either way, on the connections of this moment; both ends stay open. */
   stall(): void;
+  /** From now on every byte from the server takes so much longer; 0: as fast as it comes. */
+  delay(ms: number): void;
   /** Where connections go from now on. */
   leadTo(port: number): void;
 }
@@ -23,9 +25,9 @@ export interface TcpProxy {
 export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProxy> {
   let target = targetPort;
   const pairs = new Set<Pair>();
-  const allowance = { bytes: Number.POSITIVE_INFINITY };
+  const weather: Weather = { bytes: Number.POSITIVE_INFINITY, delayMs: 0 };
   const server = createServer({ noDelay: true }, (client) => {
-    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }), allowance);
+    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }), weather);
     pairs.add(pair);
     void pair.closed.then(() => pairs.delete(pair));
     server.emit('pair');
@@ -48,7 +50,10 @@ export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProx
     port: address.port,
     cut,
     cutAfter(bytes) {
-      allowance.bytes = bytes;
+      weather.bytes = bytes;
+    },
+    delay(ms) {
+      weather.delayMs = ms;
     },
     get connections() {
       return pairs.size;
@@ -65,18 +70,25 @@ export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProx
   };
 }
 
+/** What holds for all connections. */
+interface Weather {
+  /** How many more may come from the server. */
+  bytes: number;
+  delayMs: number;
+}
+
 /** Both sides of one connection. */
 class Pair {
   readonly closed: Promise<void>;
   readonly #sides: readonly [Socket, Socket];
-  readonly #allowance: { bytes: number };
+  readonly #weather: Weather;
   #stalled = false;
 
-  constructor(client: Socket, server: Socket, allowance: { bytes: number }) {
+  constructor(client: Socket, server: Socket, weather: Weather) {
     this.#sides = [client, server];
-    this.#allowance = allowance;
-    this.#join(client, server, (bytes) => bytes);
-    this.#join(server, client, (bytes) => this.#allowed(bytes));
+    this.#weather = weather;
+    this.#join(client, server, (bytes) => pass(server, client, bytes));
+    this.#join(server, client, (bytes) => this.#toClient(bytes));
     this.closed = new Promise((resolve) => {
       for (const side of this.#sides) side.once('close', () => resolve());
     });
@@ -91,28 +103,44 @@ class Pair {
     for (const side of this.#sides) side.pause();
   }
 
+  #toClient(bytes: Buffer): void {
+    const [client, server] = this.#sides;
+    const { delayMs } = this.#weather;
+    if (delayMs === 0) {
+      pass(client, server, this.#allowed(bytes));
+      return;
+    }
+    server.pause(); // what comes meanwhile waits behind it
+    setTimeout(() => {
+      if (client.destroyed || this.#stalled) return;
+      server.resume();
+      pass(client, server, this.#allowed(bytes));
+    }, delayMs);
+  }
+
   /** What of it may pass. With the last of it the connection ends, wherever in a message that is. */
   #allowed(bytes: Buffer): Buffer {
-    const allowed = bytes.subarray(0, this.#allowance.bytes);
-    this.#allowance.bytes -= allowed.length;
-    if (this.#allowance.bytes > 0) return allowed;
-    this.#allowance.bytes = Number.POSITIVE_INFINITY;
+    const allowed = bytes.subarray(0, this.#weather.bytes);
+    this.#weather.bytes -= allowed.length;
+    if (this.#weather.bytes > 0) return allowed;
+    this.#weather.bytes = Number.POSITIVE_INFINITY;
     const [client, server] = this.#sides;
     client.end(allowed);
     server.destroy();
     return Buffer.alloc(0);
   }
 
-  #join(from: Socket, to: Socket, pass: (bytes: Buffer) => Buffer): void {
+  #join(from: Socket, to: Socket, take: (bytes: Buffer) => void): void {
     from.on('error', () => {}); // the close that follows is what counts
-    from.on('data', (bytes: Buffer) => {
-      const passed = pass(bytes);
-      if (passed.length > 0 && !to.write(passed)) from.pause();
-    });
+    from.on('data', take);
     to.on('drain', () => {
       if (!this.#stalled) from.resume();
     });
     from.on('end', () => to.end());
     from.on('close', () => to.destroy());
   }
+}
+
+function pass(to: Socket, from: Socket, bytes: Buffer): void {
+  if (bytes.length > 0 && !to.write(bytes)) from.pause();
 }

@@ -5,6 +5,7 @@ import { CommandError } from '../failure.js';
 import type { Io } from '../io.js';
 import { say } from '../io.js';
 import { socketUrl } from './connection.js';
+import { pause } from './pause.js';
 import { eventsOf } from './sse-reader.js';
 
 export const HTTP_TRANSPORTS = ['sse', 'long-poll', 'poll'] as const;
@@ -181,17 +182,4 @@ async function refusal(response: Response): Promise<Error> {
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms === 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

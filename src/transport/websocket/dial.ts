@@ -8,6 +8,8 @@ export interface DialOptions {
   readonly timeoutMs: number;
   /** More in one frame, and the connection ends. */
   readonly maxFrameBytes: number;
+  /** The text of every frame, from the first on. */
+  readonly onText?: (text: string) => void;
 }
 
 /** What came instead of the upgrade; of a long body the beginning. */
@@ -17,13 +19,19 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** An open WebSocket of which only the beginning and the end are of interest. */
+/** An open WebSocket, and what may be done to it. */
 export interface Dialled {
   /** The text of the first frame; undefined where the connection ends before. */
   readonly first: Promise<string | undefined>;
   /** The code that it was closed with; 1006 where it was cut. */
   readonly closed: Promise<number>;
+  send(text: string): void;
   close(): void;
+  /** Ends the connection at once, wherever it is. */
+  cut(): void;
+  /** Nothing more is read from it, until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 const MAX_BODY_BYTES = 65_536;
@@ -34,13 +42,14 @@ const CLOSE_MS = 1000;
  * upgrade. Rejects with the error of the network, and where it takes too long. It answers pings.
  */
 export async function dial(url: string, options: DialOptions): Promise<Dialled | HttpAnswer> {
-  const { subprotocol, headers, timeoutMs, maxFrameBytes } = options;
+  const { subprotocol, headers, timeoutMs, maxFrameBytes, onText } = options;
   const socket = new WebSocket(url, [subprotocol], {
     headers: { ...headers },
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
   });
   const dialled = watch(socket);
+  if (onText !== undefined) socket.on('message', (data) => onText(String(data)));
   let timer: NodeJS.Timeout | undefined;
   const outcome = new Promise<Dialled | HttpAnswer>((resolve, reject) => {
     timer = setTimeout(() => {
@@ -63,6 +72,10 @@ function watch(socket: WebSocket): Dialled {
   return {
     closed,
     first: Promise.race([first, closed.then(() => undefined)]),
+    send: (text) => socket.send(text, () => {}), // where it can't be sent, `closed` tells
+    cut: () => socket.terminate(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close() {
       socket.close();
       const timer = setTimeout(() => socket.terminate(), CLOSE_MS);

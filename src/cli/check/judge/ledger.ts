@@ -1,0 +1,210 @@
+import type { EventOf, HistoryEvent, ReaderPlan } from '../history/events.js';
+import type { Findings } from './findings.js';
+import type { Message } from './messages.js';
+import { ChannelLog } from './messages.js';
+import { Publishing } from './publishing.js';
+
+/** Somebody who reads all there is was told that messages are gone. */
+interface Trim {
+  readonly reading: Reading;
+  /** Where it stood. */
+  readonly from: string;
+  /** Where reading goes on; undefined where what comes next tells. */
+  readonly offset: string | undefined;
+  next: string | undefined;
+}
+
+/** One reader of one channel. */
+interface Reading {
+  readonly by: string;
+  readonly channel: string;
+  /** Whether it reads all there is. */
+  readonly isOfAll: boolean;
+  position: string;
+  /** Where it asked for what it now hears. */
+  askedLine: number;
+  /** That what comes next is yet to tell the end of. */
+  untold: Trim | undefined;
+}
+
+type Heard = EventOf<'read.began' | 'read.joined' | 'read.stands' | 'read.gap' | 'read.received'>;
+
+/** What was published, and where it stands: from one pass over a history. */
+export class Ledger {
+  readonly channels = new Map<string, ChannelLog>();
+  readonly plans = new Map<string, ReaderPlan>();
+  readonly #findings: Findings;
+  readonly #publishing: Publishing;
+  readonly #trims: Trim[] = [];
+  /** How many there are, by channel. */
+  readonly #readersOfAll = new Map<string, number>();
+  readonly #readings = new Map<string, Reading>();
+  #line = 0;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+    this.#publishing = new Publishing(findings, this.channels);
+  }
+
+  get messages(): ReadonlyMap<string, Message> {
+    return this.#publishing.messages;
+  }
+
+  take(event: HistoryEvent, line: number): void {
+    this.#line = line;
+    switch (event.kind) {
+      case 'begin':
+        this.#publishing.run = event.run;
+        for (const plan of event.readers) this.#plan(plan);
+        break;
+      case 'channel.made':
+        if (this.channels.has(event.channel)) this.#findings.fault(line, `${event.channel} is made again`);
+        this.channels.set(event.channel, new ChannelLog(event.channel, event.offset, line));
+        break;
+      case 'publish.invoked':
+        this.#publishing.invoked(event, line);
+        break;
+      case 'publish.accepted':
+        this.#publishing.answered(event, line);
+        this.#place(this.messages.get(event.uid), event.offset, line);
+        break;
+      case 'publish.refused':
+      case 'publish.unknown':
+        this.#publishing.answered(event, line);
+        break;
+      case 'read.began':
+        this.#reading(event).askedLine = line;
+        this.#reading(event).position = event.from;
+        break;
+      case 'read.joined':
+        if (event.resume === 'lost') this.#trimmed(event, event.offset);
+        this.#reading(event).position = event.offset;
+        break;
+      case 'read.stands':
+        this.#reading(event).position = event.offset;
+        break;
+      case 'read.gap':
+        this.#trimmed(event, event.offset ?? undefined);
+        this.#reading(event).position = event.offset ?? '-1';
+        break;
+      case 'read.received':
+        this.#received(event, line);
+        this.#reading(event).position = event.offset;
+        break;
+    }
+  }
+
+  #plan(plan: ReaderPlan): void {
+    const { by, channels } = plan;
+    if (this.plans.has(by) || new Set(channels).size < channels.length)
+      this.#findings.fault(this.#line, `it is said twice what ${by} reads`);
+    this.plans.set(by, plan);
+    for (const channel of plan.start === 'made' ? channels : [])
+      this.#readersOfAll.set(channel, (this.#readersOfAll.get(channel) ?? 0) + 1);
+  }
+
+  /** Nothing more comes: every message has its rank, and what is missing is found. */
+  settle(): void {
+    this.#publishing.finish(this.#line);
+    for (const message of this.messages.values()) {
+      const log = this.channels.get(message.channel);
+      if (message.offset !== undefined) log?.messages.push(message);
+      else if (message.tries.unknown > 0) log?.unknown.push(message);
+    }
+    for (const log of this.channels.values()) {
+      log.messages.sort((a, b) => ((a.offset ?? '') < (b.offset ?? '') ? -1 : 1));
+      for (const [rank, message] of log.messages.entries()) message.rank = rank;
+    }
+    this.#trim();
+    for (const message of this.messages.values()) this.#judge(message);
+  }
+
+  #reading({ by, channel }: Heard): Reading {
+    const name = `${by} ${channel}`;
+    const isOfAll = this.plans.get(by)?.start === 'made';
+    const reading = this.#readings.get(name) ?? {
+      ...{ by, channel, isOfAll },
+      ...{ position: '-1', askedLine: this.#line, untold: undefined },
+    };
+    this.#readings.set(name, reading);
+    return reading;
+  }
+
+  #trimmed(heard: Heard, offset: string | undefined): void {
+    const reading = this.#reading(heard);
+    if (!reading.isOfAll) return;
+    const trim: Trim = { reading, from: reading.position, offset, next: undefined };
+    this.#trims.push(trim);
+    if (offset === undefined) reading.untold = trim;
+  }
+
+  /** What readers of all there is were told to be gone. */
+  #trim(): void {
+    const told = new Map<Message, Set<Reading>>();
+    for (const { reading, from, offset, next } of this.#trims) {
+      const log = this.channels.get(reading.channel);
+      const end = offset === undefined ? (this.messages.get(next ?? '')?.rank ?? 0) : log?.countTo(offset);
+      for (const message of log?.messages.slice(log.countTo(from), end) ?? [])
+        told.set(message, (told.get(message) ?? new Set()).add(reading));
+      if (log !== undefined) log.trimmed = Math.max(log.trimmed, end ?? 0);
+    }
+    for (const [message, readings] of told)
+      message.toldGone = readings.size < (this.#readersOfAll.get(message.channel) ?? 0) ? 'some' : 'all';
+  }
+
+  #received(event: EventOf<'read.received'>, line: number): void {
+    const { channel, items, offset } = event;
+    const reading = this.#reading(event);
+    for (const [uid] of items) {
+      const message = this.messages.get(uid);
+      if (message === undefined || message.channel !== channel) continue;
+      message.deliveredLine ??= line;
+      message.askedLine = Math.max(message.askedLine, reading.askedLine);
+      message.isInLog ||= reading.isOfAll;
+    }
+    const [first] = items[0] ?? [];
+    if (reading.untold !== undefined) reading.untold.next ??= first;
+    const [last] = items.at(-1) ?? [];
+    const message = this.messages.get(last ?? '');
+    if (message?.channel === channel) this.#place(message, offset, line);
+  }
+
+  #place(message: Message | undefined, offset: string, line: number): void {
+    const log = message && this.channels.get(message.channel);
+    if (message === undefined || log === undefined) return;
+    message.offset ??= offset;
+    const there = log.places.get(offset);
+    if (there !== undefined && there !== message)
+      this.#findings.broken(
+        'order',
+        `both ${there.uid} and ${message.uid} stand at ${offset}`,
+        there.line,
+        line,
+      );
+    else if (log.made === offset)
+      this.#findings.broken('order', `${message.uid} stands before the first place`, line);
+    else log.places.set(offset, message);
+  }
+
+  #judge(message: Message): void {
+    const { uid, tries, offset, line, after, deliveredLine, isInLog, toldGone } = message;
+    if (offset !== undefined && after !== undefined && offset <= after)
+      this.#findings.broken(
+        'order',
+        `${uid} was sent after ${after} was taken, and stands before it, at ${offset}`,
+        line,
+      );
+    if (tries.accepted + tries.unknown === 0 && tries.refused > 0 && deliveredLine !== undefined)
+      this.#findings.broken('phantom', `${uid} was refused, and is delivered`, line, deliveredLine);
+    if (tries.accepted > 0) this.#findings.checked('kept');
+    if (isInLog || toldGone === 'all') return;
+    if (tries.accepted > 0)
+      this.#findings.broken(
+        'kept',
+        `${uid} was accepted at ${offset}, and is not in the log`,
+        tries.acceptedLine,
+      );
+    else if (deliveredLine !== undefined)
+      this.#findings.broken('kept', `${uid} was delivered, and is not in the log`, line, deliveredLine);
+  }
+}

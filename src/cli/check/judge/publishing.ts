@@ -1,0 +1,147 @@
+import type { EventOf } from '../history/events.js';
+import type { Findings } from './findings.js';
+import type { ChannelLog, Message } from './messages.js';
+
+type Invoked = EventOf<'publish.invoked'>;
+type Outcome = EventOf<'publish.accepted' | 'publish.refused' | 'publish.unknown'>;
+
+/** Who publishes the last message of every channel. */
+export const FENCE = 'fence';
+
+/** What was sent, and how it was answered. */
+export class Publishing {
+  readonly messages = new Map<string, Message>();
+  readonly #findings: Findings;
+  readonly #channels: ReadonlyMap<string, ChannelLog>;
+  /** The last numbers of each producer on each channel. */
+  readonly #producers = new Map<string, { readonly epoch: number; readonly seq: number }>();
+  run = '';
+
+  constructor(findings: Findings, channels: ReadonlyMap<string, ChannelLog>) {
+    this.#findings = findings;
+    this.#channels = channels;
+  }
+
+  invoked(event: Invoked, line: number): void {
+    const { uid, by, channel, how } = event;
+    const log = this.#channels.get(channel);
+    if (log === undefined) this.#findings.fault(line, `${channel} was not made`);
+    if (!uid.startsWith(`${this.run}.${by}.`))
+      this.#findings.fault(line, `${uid} is not of ${by} in this run`);
+    const message = this.messages.get(uid) ?? this.#first(event, log, line);
+    if (message.tries.open !== undefined) this.#findings.fault(line, `${uid} is sent before it is answered`);
+    message.tries.open = how;
+    if (message.line === line) return;
+    if (
+      message.channel !== channel ||
+      message.hash !== event.hash ||
+      !isSame(message.producer, event.producer)
+    )
+      this.#findings.fault(line, `${uid} is sent again as something else`);
+    const isRepeat = message.tries.accepted + message.tries.unknown > 0;
+    if (isRepeat && event.producer === undefined)
+      this.#findings.fault(line, `${uid} is sent again without a producer`);
+  }
+
+  answered(event: Outcome, line: number): void {
+    const { uid, by, how } = event;
+    const message = this.messages.get(uid);
+    if (message === undefined || message.by !== by || message.tries.open !== how) {
+      this.#findings.fault(line, `${uid} is answered, and was not sent so`);
+      return;
+    }
+    message.tries.open = undefined;
+    if (event.kind === 'publish.refused') message.tries.refused++;
+    else if (event.kind === 'publish.unknown') message.tries.unknown++;
+    else this.#accepted(message, event, line);
+  }
+
+  /** Every message was answered, or given up. */
+  finish(line: number): void {
+    for (const { uid, tries } of this.messages.values()) {
+      if (tries.open !== undefined) this.#findings.fault(line, `nothing is said of what became of ${uid}`);
+    }
+  }
+
+  #first({ uid, by, channel, hash, producer }: Invoked, log: ChannelLog | undefined, line: number): Message {
+    const tries = { open: undefined, accepted: 0, refused: 0, unknown: 0 };
+    const after = log?.lastAccepted;
+    const message: Message = {
+      uid,
+      by,
+      channel,
+      hash,
+      producer,
+      line,
+      after,
+      tries,
+      rank: -1,
+      askedLine: -1,
+      isInLog: false,
+      toldGone: 'nobody',
+    };
+    this.messages.set(uid, message);
+    if (log !== undefined && by === FENCE) log.fence = message;
+    if (producer !== undefined) this.#follows(producer, `${by} ${channel}`, line);
+    return message;
+  }
+
+  /** A producer numbers its messages without a hole: else it is no wonder that one is refused. */
+  #follows(producer: NonNullable<Invoked['producer']>, who: string, line: number): void {
+    const before = this.#producers.get(who) ?? { epoch: 0, seq: -1 };
+    const isNext =
+      producer.epoch === before.epoch
+        ? producer.seq === before.seq + 1
+        : producer.epoch === before.epoch + 1 && producer.seq === 0;
+    if (!isNext) this.#findings.fault(line, `${who} numbers ${producer.epoch}:${producer.seq} out of turn`);
+    this.#producers.set(who, producer);
+  }
+
+  #accepted(message: Message, { offset, duplicate }: EventOf<'publish.accepted'>, line: number): void {
+    const { tries, uid, channel } = message;
+    const isRepeat = tries.accepted + tries.unknown > 0;
+    if (isRepeat) this.#findings.checked('once');
+    if ((duplicate === null) !== (tries.accepted === 0 && tries.unknown > 0))
+      this.#findings.fault(
+        line,
+        `whether ${uid} is a repeat can be said where every try was answered, and only there`,
+      );
+    if (duplicate === false && tries.accepted > 0)
+      this.#findings.broken(
+        'once',
+        `${uid} was accepted before, and is accepted as a new one`,
+        tries.acceptedLine,
+        line,
+      );
+    if (duplicate === true && tries.accepted === 0)
+      this.#findings.broken(
+        'once',
+        `${uid} is called a repeat, and nothing of it was stored before`,
+        message.line,
+        line,
+      );
+    if (tries.accepted > 0 && message.offset !== offset)
+      this.#findings.broken(
+        'once',
+        `${uid} was accepted at ${message.offset}, and then at ${offset}`,
+        tries.acceptedLine,
+        line,
+      );
+    if (tries.accepted === 0 && message.offset !== undefined && message.offset !== offset)
+      this.#findings.broken(
+        'order',
+        `${uid} is accepted at ${offset}, and came at ${message.offset}`,
+        message.deliveredLine,
+        line,
+      );
+    tries.accepted++;
+    tries.acceptedLine ??= line;
+    message.offset ??= offset;
+    const log = this.#channels.get(channel);
+    if (log !== undefined && (log.lastAccepted ?? '') < offset) log.lastAccepted = offset;
+  }
+}
+
+function isSame(a: Invoked['producer'], b: Invoked['producer']): boolean {
+  return a?.epoch === b?.epoch && a?.seq === b?.seq;
+}

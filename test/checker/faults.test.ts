@@ -1,0 +1,61 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { HistoryFile } from '../../src/cli/check/history/file.js';
+import { judgeFile } from '../../src/cli/check/judge/judge.js';
+import { Random } from '../../src/cli/check/load/random.js';
+import { runCheck } from '../../src/cli/check/load/run.js';
+import { verdictText } from '../../src/cli/check/report.js';
+import { ROOT } from '../support/spawn.js';
+import { targetOf, token } from './live.js';
+import { lastLife, slopePerHour } from './memory.js';
+import { Trouble } from './trouble.js';
+
+const SECONDS = 60;
+/** Where the history of a run that failed is left. */
+const KEPT = join(ROOT, 'artifacts/checker');
+
+t.setTimeout(180_000);
+
+t.test(
+  'a minute of kills, cuts, stalls and delays, on the durable store → everything as promised',
+  async (t) => {
+    const seed = process.env['EARSHOT_CHECK_SEED'] ?? String(Date.now());
+    t.comment(`seed ${seed}`);
+    const trouble = await Trouble.start(t, {
+      authenticated: ['subscribe', 'publish', 'history', 'manage'],
+      random: new Random(`${seed} faults`),
+      everyMs: [100, 1500],
+      killsForMs: SECONDS * 1000,
+    });
+    mkdirSync(KEPT, { recursive: true });
+    const file = new HistoryFile(join(KEPT, `faults-${seed}.jsonl`));
+    await runCheck({
+      target: targetOf(trouble.url, token()),
+      denied: { target: targetOf(trouble.url), channels: [] },
+      ...{ seed, seconds: SECONDS, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
+      note: file.write,
+      faults: trouble.make,
+    });
+    file.close();
+    const verdict = await judgeFile(file.path);
+    t.comment(JSON.stringify(trouble.counts), verdictText(verdict));
+    t.ok(verdict.clean, `clean; if not, the history is in ${file.path}`);
+    t.ok(trouble.counts.kill >= 5, 'it was killed, and again');
+    for (const what of ['cut', 'stall', 'delay'] as const) t.ok(trouble.counts[what] > 0, what);
+    for (const name of ['kept', 'once', 'permission', 'gap'] as const)
+      t.ok(verdict.promises[name].checked >= 100, `${name}: ${verdict.promises[name].checked} looked at`);
+    if (verdict.clean) rmSync(file.path);
+  },
+);
+
+t.test('the memory of the soak / of the last process, without its beginning → the slope', async (t) => {
+  const hourMs = 3_600_000;
+  const line = (at: number): [number, number] => [at * hourMs, 7 + 3 * at];
+  t.equal(slopePerHour([0, 1, 2, 5].map(line)), 3);
+  t.equal(slopePerHour([]), 0);
+  t.equal(slopePerHour([line(1)]), 0);
+  const sample = (pid: number, atMs: number) => ({ pid, atMs, rssBytes: 1, anonymousBytes: 1 });
+  const samples = [...[1, 2, 3].map((at) => sample(7, at)), ...[4, 5, 6].map((at) => sample(8, at))];
+  t.strictSame(lastLife(samples), samples.slice(4));
+});

@@ -1,0 +1,79 @@
+import t from 'tap';
+import type { HistoryEvent } from '../../src/cli/check/history/events.js';
+import { judge } from '../../src/cli/check/judge/judge.js';
+import { Random } from '../../src/cli/check/load/random.js';
+import { DELIVERY_LIES } from './lies.js';
+import { PUBLISHING_LIES } from './lies-of-publishing.js';
+import { clean, guarded, record } from './live.js';
+import { mutantOf, OPERATIONS } from './mutations.js';
+import { Scene } from './scene.js';
+import { historyOf } from './story.js';
+
+const LIES = Object.entries({ ...DELIVERY_LIES, ...PUBLISHING_LIES });
+const MUTANTS = 600;
+const TELLINGS = 24;
+
+/** One channel is kept whole, of the other only the last messages: its readers are told of gaps. */
+const [whole, short] = await Promise.all([
+  record(t, guarded(['subscribe', 'publish', 'history', 'manage']), { seed: 'whole' }),
+  record(t, guarded(['subscribe', 'publish', 'history'], { retention: { messages: 20 } }), { seed: 'short' }),
+]);
+const histories: Readonly<Record<string, readonly HistoryEvent[]>> = {
+  whole: clean(whole),
+  short: clean(short),
+};
+const seed = `${process.pid}`;
+t.comment(`seed ${seed}`);
+
+t.test('the histories that are altered / have what there is to see', async (t) => {
+  const kinds = new Set([...whole, ...short].map(({ kind }) => kind));
+  for (const kind of ['publish.accepted', 'read.joined', 'read.gap', 'deny.refused', 'fault'] as const)
+    t.ok(kinds.has(kind), kind);
+});
+
+for (const [name, history] of Object.entries(histories)) {
+  t.test(`${name} / one event dropped, repeated, swapped or altered → never clean`, async (t) => {
+    const random = new Random(`${seed} ${name}`);
+    const kinds = [...new Set(history.map(({ kind }) => kind))];
+    const places = new Map(
+      kinds.map((kind) => [kind, [...history.keys()].filter((at) => history[at]?.kind === kind)]),
+    );
+    const tried = new Map(OPERATIONS.map((operation) => [operation, new Set<string>()]));
+    const survivors: string[] = [];
+    for (let count = 0; count < MUTANTS; count++) {
+      const operation = OPERATIONS[count % OPERATIONS.length] ?? 'alter';
+      const kind = kinds[Math.floor(count / OPERATIONS.length) % kinds.length] ?? 'end';
+      const mutant = mutantOf(history, random.pick(places.get(kind) ?? []), operation, random);
+      tried.get(operation)?.add(kind);
+      if (mutant.events !== undefined && judge(mutant.events).clean) survivors.push(mutant.what);
+    }
+    t.strictSame(survivors, []);
+    for (const [operation, seen] of tried)
+      t.equal(seen.size, kinds.length, `${operation}: events of every kind`);
+  });
+
+  t.test(`${name} / whole, and not as promised → the promise is named`, async (t) => {
+    const scene = new Scene(history, new Random(`${seed} ${name} lies`));
+    let told = 0;
+    for (const [what, { promise, tell }] of LIES) {
+      const missed: unknown[] = [];
+      for (let count = 0; count < TELLINGS; count++) {
+        const steps = tell(scene);
+        if (steps === undefined) continue;
+        told++;
+        const { faults, promises, violations } = judge(historyOf(steps));
+        if (faults.length > 0 || promises[promise].status !== 'broken') missed.push({ faults, violations });
+      }
+      t.strictSame(missed, [], what);
+    }
+    t.ok(told >= 500, `${told} of them`);
+  });
+}
+
+t.test('every lie → is told in a history that has room for it', async (t) => {
+  const scenes = Object.values(histories).map((history) => new Scene(history, new Random(seed)));
+  for (const [what, { tell }] of LIES) {
+    const hasRoom = scenes.some((scene) => Array.from({ length: TELLINGS }, () => tell(scene)).some(Boolean));
+    t.ok(hasRoom, what);
+  }
+});
