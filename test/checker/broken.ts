@@ -62,15 +62,20 @@ export class TwistedStore extends Wrapped {
   }
 }
 
-/** A proxy that keeps the second event of every response of Server-Sent Events. Gives its address. */
+/**
+ * A proxy that keeps the second event of the first responses of Server-Sent Events; else nobody might ever come to the
+ * end. Gives its address.
+ */
 export async function swallowingProxy(t: Teardown, port: number): Promise<string> {
+  let kept = 0;
   const sockets = new Set<Socket>();
   const server = createServer((from, to) => {
     const { method, url, headers } = from;
     const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
       to.writeHead(answer.statusCode ?? 502, answer.headers);
       let count = 0;
-      const isSwallowed = (chunk: Buffer) => isEvents && chunk.includes('data:') && ++count === 2;
+      const isSwallowed = (chunk: Buffer) =>
+        isEvents && chunk.includes('data:') && ++count === 2 && ++kept <= 6;
       const isEvents = answer.headers['content-type']?.startsWith('text/event-stream') === true;
       answer.on('data', (chunk: Buffer) => isSwallowed(chunk) || to.write(chunk));
       answer.on('end', () => to.end());

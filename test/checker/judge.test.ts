@@ -311,6 +311,14 @@ t.test(
   },
 );
 
+t.test('kept / no answer, no place told, and what stands beside it is gone → as promised', async (t) => {
+  const publishing = CLEAN.publishing.toSpliced(4, 0, p.invoked(4), p.unknown(4));
+  const late = put(CLEAN.late, 3, lateByEvents.got(place(5), [4], [2], [3], FENCE));
+  const joined = early.joined(place(3), 'lost');
+  t.strictSame(broken(history({ ...trimmed, publishing, late, early: put(trimmed.early, 6, joined) })), []);
+  breaks(t, history({ publishing, late }), 'kept');
+});
+
 t.test('once / a repeat that is stored again, or answered as new, or called one → found', async (t) => {
   breaks(t, history({ publishing: put(CLEAN.publishing, 7, p.accepted(2, place(3), false)) }), 'once');
   breaks(t, history({ publishing: put(CLEAN.publishing, 5, p.accepted(2, place(3), true)) }), 'once');

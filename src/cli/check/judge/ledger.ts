@@ -119,6 +119,19 @@ export class Ledger {
     for (const message of this.messages.values()) this.#judge(message);
   }
 
+  /** Its place was never told, and what stands around it, or right before, was told to be gone. */
+  #mayBeGone({ rank, channel, follower }: Message): boolean {
+    if (rank !== -1) return false;
+    const seen = new Set<Message>();
+    let next = follower;
+    while (next !== undefined && next.rank === -1 && !seen.has(next)) {
+      seen.add(next);
+      next = next.follower;
+    }
+    const before = this.channels.get(channel)?.messages[(next?.rank ?? 0) - 1];
+    return next?.toldGone === 'all' || before?.toldGone === 'all';
+  }
+
   #reading({ by, channel }: Heard): Reading {
     const name = `${by} ${channel}`;
     const isOfAll = this.plans.get(by)?.start === 'made';
@@ -155,9 +168,11 @@ export class Ledger {
   #received(event: EventOf<'read.received'>, line: number): void {
     const { channel, items, offset } = event;
     const reading = this.#reading(event);
-    for (const [uid] of items) {
+    for (const [at, [uid]] of items.entries()) {
       const message = this.messages.get(uid);
       if (message === undefined || message.channel !== channel) continue;
+      const follower = this.messages.get(items[at + 1]?.[0] ?? '');
+      if (follower !== undefined) message.follower ??= follower;
       message.deliveredLine ??= line;
       message.askedLine = Math.max(message.askedLine, reading.askedLine);
       message.isInLog ||= reading.isOfAll;
@@ -197,7 +212,7 @@ export class Ledger {
     if (tries.accepted + tries.unknown === 0 && tries.refused > 0 && deliveredLine !== undefined)
       this.#findings.broken('phantom', `${uid} was refused, and is delivered`, line, deliveredLine);
     if (tries.accepted > 0) this.#findings.checked('kept');
-    if (isInLog || toldGone === 'all') return;
+    if (isInLog || toldGone === 'all' || this.#mayBeGone(message)) return;
     if (tries.accepted > 0)
       this.#findings.broken(
         'kept',

@@ -16,6 +16,8 @@ export interface Message {
   offset?: string;
   /** Its number among the messages of its channel that have a place; -1 where it has none. */
   rank: number;
+  /** What came right after it in one piece: of those only the last is told its place. */
+  follower?: Message;
   /** The first line that delivers it. */
   deliveredLine?: number;
   /** The last line where somebody asked who then got it: it was still kept. */

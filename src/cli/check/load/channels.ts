@@ -27,7 +27,9 @@ export async function makeChannel(target: Target, channel: string, signal: Abort
 export async function deleteChannel(target: Target, channel: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    return (await ask(target, `/v1/stream/${channel}`, { method: 'DELETE', signal })).isOk;
+    const answer = await ask(target, `/v1/stream/${channel}`, { method: 'DELETE', signal });
+    answer.leave();
+    return answer.isOk;
   } catch {
     return false;
   }
@@ -45,8 +47,9 @@ async function make(target: Target, channel: string): Promise<string | Refusal> 
   try {
     const response = await ask(target, `/v1/stream/${channel}`, { method: 'PUT', headers, signal });
     const offset = response.header('stream-next-offset');
-    if (response.isOk && offset !== undefined) return offset;
-    return (await refusalOf(response)) ?? AWAY;
+    if (!response.isOk || offset === undefined) return (await refusalOf(response)) ?? AWAY;
+    response.leave();
+    return offset;
   } catch {
     return AWAY;
   }
