@@ -11,6 +11,7 @@ import type { Step } from './story.js';
 import { A, beginning, denied, hash, historyOf, made, place, publisher, reader, readers } from './story.js';
 
 const p = publisher();
+const q = publisher('q');
 const fence = publisher('fence');
 const [early, late, all] = [reader('early'), reader('late'), reader('all')];
 const [earlyByEvents, lateByEvents, allByEvents] = [
@@ -343,6 +344,16 @@ t.test('convergence / a reader that does not come to the end, a channel without 
   const nobody = [...CLEAN.early.slice(0, 9), early.ended('lost')];
   t.strictSame(broken(history({ early: nobody })), ['convergence']);
   t.match(broken(history({ publishing: CLEAN.publishing.slice(0, 12) })), ['phantom', 'convergence']);
+});
+
+t.test('a producer / begins with another number than 0:0 → the history is not whole', async (t) => {
+  const of = (seq: number, epoch: number) =>
+    judge(history({ publishing: [q.invoked(0, seq, epoch), q.refused(0), ...CLEAN.publishing] }));
+  t.equal(of(0, 0).clean, true);
+  for (const { clean, faults } of [of(0, 1), of(1, 0), of(1, 1)]) {
+    t.equal(clean, false);
+    t.match(faults, [/ numbers \d:\d out of turn/]);
+  }
 });
 
 t.test('a history that is not whole → nothing is called clean', async (t) => {

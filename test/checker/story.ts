@@ -63,7 +63,7 @@ export function publisher(by = 'p') {
   const how = 'publish-stream' as const;
   const uid = (at: number) => `run.${by}.${at}`;
   return {
-    invoked: (at: number, seq?: number): Step => ({
+    invoked: (at: number, seq?: number, epoch = 0): Step => ({
       by,
       event: {
         kind: 'publish.invoked',
@@ -71,7 +71,7 @@ export function publisher(by = 'p') {
         channel: A,
         uid: uid(at),
         hash: hash(at),
-        ...(seq !== undefined && { producer: { epoch: 0, seq } }),
+        ...(seq !== undefined && { producer: { epoch, seq } }),
       },
     }),
     accepted: (at: number, offset: string, duplicate: boolean | null = false): Step => ({

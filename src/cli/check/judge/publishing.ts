@@ -88,11 +88,10 @@ export class Publishing {
 
   /** A producer numbers its messages without a hole: else it is no wonder that one is refused. */
   #follows(producer: NonNullable<Invoked['producer']>, who: string, line: number): void {
-    const before = this.#producers.get(who) ?? { epoch: 0, seq: -1 };
-    const isNext =
-      producer.epoch === before.epoch
-        ? producer.seq === before.seq + 1
-        : producer.epoch === before.epoch + 1 && producer.seq === 0;
+    const before = this.#producers.get(who);
+    const { epoch, seq } = before ?? { epoch: 0, seq: -1 };
+    const isNextEpoch = before !== undefined && producer.epoch === epoch + 1 && producer.seq === 0;
+    const isNext = isNextEpoch || (producer.epoch === epoch && producer.seq === seq + 1);
     if (!isNext) this.#findings.fault(line, `${who} numbers ${producer.epoch}:${producer.seq} out of turn`);
     this.#producers.set(who, producer);
   }
