@@ -250,6 +250,8 @@ t.test('gap / told of what is no longer kept → as promised; not told → found
   t.strictSame(broken(history({ ...trimmed, early: gone })), []);
   const silent = put(trimmed.early, 6, early.joined(place(2), 'complete'));
   breaks(t, history({ ...trimmed, early: silent }), 'gap');
+  const elsewhere = put(trimmed.early, 1, early.joined('d_0000', 'none'));
+  breaks(t, history({ ...trimmed, early: elsewhere }), 'order');
   const allGone = [
     ...[allByEvents.began(place(0)), allByEvents.gap(null), allByEvents.ended('over')],
     all.began('-1'),

@@ -56,9 +56,9 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
       const sent = scene.pick(logged(scene))?.step.event.uid ?? '';
       const [answer] = accepted(scene, sent);
       if (answer === undefined) return undefined;
-      const { how, uid } = answer.step.event;
-      const by = answer.step.by;
-      return scene.put(answer.at, { by, event: { kind: 'publish.refused', how, uid, code: 'rate_limited' } });
+      const { how, channel, uid, hash } = answer.step.event;
+      const refused = { kind: 'publish.refused', how, channel, uid, hash, code: 'rate_limited' } as const;
+      return scene.put(answer.at, { by: answer.step.by, event: refused });
     },
   },
   'a message is delivered before it is sent': {
@@ -149,7 +149,10 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
   'a resume is called lost where nothing is missing': {
     promise: 'gap',
     tell: (scene) => {
-      const joined = scene.pick(scene.all('read.joined'), ({ step }) => step.event.resume === 'complete');
+      const joined = scene.pick(
+        scene.all('read.joined'),
+        ({ step: { event } }) => event.resume === 'complete' && !isInDoubt(scene, event.channel),
+      );
       return joined && scene.put(joined.at, but(joined.step, { resume: 'lost' }));
     },
   },
@@ -167,6 +170,13 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
     },
   },
 };
+
+/** Something may be stored there, and missing, that nobody was told of. */
+function isInDoubt(scene: Scene, channel: string): boolean {
+  return scene
+    .all('publish.unknown')
+    .some(({ step: { event } }) => event.channel === channel && !scene.places.has(event.uid));
+}
 
 function isBeside(step: Received, { by, event }: Step<'read.joined'>): boolean {
   return step.by === by && step.event.channel === event.channel;

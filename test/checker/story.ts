@@ -61,28 +61,25 @@ export function reader(by: string, technique: 'websocket' | 'sse' | 'poll' = 'we
 /** What a publisher does on channel A; `at` numbers its messages. */
 export function publisher(by = 'p') {
   const how = 'publish-stream' as const;
-  const uid = (at: number) => `run.${by}.${at}`;
+  const about = (at: number) => ({ how, channel: A, uid: `run.${by}.${at}`, hash: hash(at) });
   return {
     invoked: (at: number, seq?: number, epoch = 0): Step => ({
       by,
       event: {
         kind: 'publish.invoked',
-        how,
-        channel: A,
-        uid: uid(at),
-        hash: hash(at),
+        ...about(at),
         ...(seq !== undefined && { producer: { epoch, seq } }),
       },
     }),
     accepted: (at: number, offset: string, duplicate: boolean | null = false): Step => ({
       by,
-      event: { kind: 'publish.accepted', how, uid: uid(at), offset, duplicate },
+      event: { kind: 'publish.accepted', ...about(at), offset, duplicate },
     }),
     refused: (at: number): Step => ({
       by,
-      event: { kind: 'publish.refused', how, uid: uid(at), code: 'rate_limited' },
+      event: { kind: 'publish.refused', ...about(at), code: 'rate_limited' },
     }),
-    unknown: (at: number): Step => ({ by, event: { kind: 'publish.unknown', how, uid: uid(at) } }),
+    unknown: (at: number): Step => ({ by, event: { kind: 'publish.unknown', ...about(at) } }),
   };
 }
 

@@ -70,19 +70,20 @@ const invoked = z.strictObject({
   hash,
   producer: z.strictObject({ epoch: whole, seq: whole }).exactOptional(),
 });
+/** An answer says again what it is about: of a message that nobody gets, nothing else would. */
+const about = { how, channel, uid, hash };
 const accepted = z.strictObject({
   ...stamp,
   kind: z.literal('publish.accepted'),
-  how,
-  uid,
+  ...about,
   offset,
   /** null where an earlier try had no answer: then either would be right. */
   duplicate: z.boolean().nullable(),
 });
 /** Surely not stored by this try. */
-const refused = z.strictObject({ ...stamp, kind: z.literal('publish.refused'), how, uid, code: z.string() });
+const refused = z.strictObject({ ...stamp, kind: z.literal('publish.refused'), ...about, code: z.string() });
 /** No answer: stored by this try, or not. */
-const unknown = z.strictObject({ ...stamp, kind: z.literal('publish.unknown'), how, uid });
+const unknown = z.strictObject({ ...stamp, kind: z.literal('publish.unknown'), ...about });
 
 /** Noted before it asks. */
 const began = z.strictObject({ ...stamp, kind: z.literal('read.began'), technique, channel, from: offset });

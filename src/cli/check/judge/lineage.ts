@@ -207,7 +207,8 @@ export class Lineage {
   #checkPlace(offset: string): void {
     if (this.#log.places.has(offset)) return;
     const isBeforeKept = this.#log.trimmed > 0 && this.#log.countTo(offset) <= this.#log.trimmed;
-    if (!isBeforeKept) this.#broken('order', `is told that it stands at ${offset}, where nothing is`);
+    if (!isBeforeKept || !this.#log.hasLifeOf(offset))
+      this.#broken('order', `is told that it stands at ${offset}, where nothing is`);
   }
 
   #broken(promise: Parameters<Findings['broken']>[0], what: string, ...lines: (number | undefined)[]): void {

@@ -73,6 +73,14 @@ export class ChannelLog {
     return low;
   }
 
+  /** Whether any position of it is of the same life: the first part of an offset (docs/protocol.md). */
+  hasLifeOf(offset: string): boolean {
+    const life = lifeOf(offset);
+    return (
+      life === lifeOf(this.made) || this.messages.some((message) => lifeOf(message.offset ?? '') === life)
+    );
+  }
+
   /** Those from the `from`-th to before the `to`-th that were stored, whether they are still kept or not. */
   storedBetween(from: number, to: number): Message[] {
     return this.messages.slice(from, to).filter(({ isInLog, toldGone }) => isInLog || toldGone !== 'nobody');
@@ -88,4 +96,8 @@ export class ChannelLog {
     const first = this.messages.findIndex(({ isInLog }) => isInLog);
     return first === -1 ? this.messages.length : first;
   }
+}
+
+function lifeOf(offset: string): string {
+  return offset.slice(0, offset.lastIndexOf('_'));
 }

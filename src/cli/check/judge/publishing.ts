@@ -44,9 +44,10 @@ export class Publishing {
   }
 
   answered(event: Outcome, line: number): void {
-    const { uid, by, how } = event;
+    const { uid, by, how, channel, hash } = event;
     const message = this.messages.get(uid);
-    if (message === undefined || message.by !== by || message.tries.open !== how) {
+    const isAsked = message?.by === by && message.tries.open === how;
+    if (!isAsked || message.channel !== channel || message.hash !== hash) {
       this.#findings.fault(line, `${uid} is answered, and was not sent so`);
       return;
     }

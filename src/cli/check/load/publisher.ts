@@ -86,12 +86,10 @@ export class CheckPublisher {
   ): Promise<Outcome> {
     const { by, run, history, sender, random, busy } = this.#options;
     const how: Way = random.pick(WAYS);
+    const about = { how, channel, uid, hash };
     history.note(by, {
       kind: 'publish.invoked',
-      how,
-      channel,
-      uid,
-      hash,
+      ...about,
       ...(numbers !== undefined && { producer: { ...numbers } }),
     });
     const cutAfterMs = !busy.aborted && random.chance(0.06) ? random.between(0, 8) : undefined;
@@ -99,10 +97,10 @@ export class CheckPublisher {
     const outcome = await sender.send(how, { channel, text, producer, cutAfterMs });
     if (outcome.kind === 'accepted') {
       const duplicate = isInDoubt ? null : outcome.duplicate;
-      history.note(by, { kind: 'publish.accepted', how, uid, offset: outcome.offset, duplicate });
+      history.note(by, { kind: 'publish.accepted', ...about, offset: outcome.offset, duplicate });
     } else if (outcome.kind === 'refused')
-      history.note(by, { kind: 'publish.refused', how, uid, code: outcome.refusal.code });
-    else history.note(by, { kind: 'publish.unknown', how, uid });
+      history.note(by, { kind: 'publish.refused', ...about, code: outcome.refusal.code });
+    else history.note(by, { kind: 'publish.unknown', ...about });
     return outcome;
   }
 
