@@ -1,5 +1,5 @@
 import type { Lie } from './lies.js';
-import type { Scene } from './scene.js';
+import type { Found, Scene } from './scene.js';
 import { but, isOf, withItems } from './scene.js';
 import type { Step } from './story.js';
 
@@ -171,11 +171,14 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
   },
 };
 
-/** Something may be stored there, and missing, that nobody was told of. */
+/** Something may have been stored there, and be gone, that nobody was told of. */
 function isInDoubt(scene: Scene, channel: string): boolean {
-  return scene
-    .all('publish.unknown')
-    .some(({ step: { event } }) => event.channel === channel && !scene.places.has(event.uid));
+  const isThere = ({ step: { event } }: Found<Step<'publish.unknown' | 'read.gap'>>) =>
+    event.channel === channel;
+  const isUnanswered = ({ step: { event } }: Found<Step<'publish.unknown'>>) => !scene.places.has(event.uid);
+  return (
+    scene.all('read.gap').some(isThere) && scene.all('publish.unknown').filter(isThere).some(isUnanswered)
+  );
 }
 
 function isBeside(step: Received, { by, event }: Step<'read.joined'>): boolean {

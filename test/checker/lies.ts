@@ -25,11 +25,15 @@ function ofDelivery(
 
 const noFence = ({ step }: Delivery, scene: Scene) => step.event.items.every(([uid]) => !scene.isFence(uid));
 
+/** Of a message that nobody had an answer for, and that is gone, only who got it knows. */
+const isKnown = ({ step }: Delivery, scene: Scene) =>
+  step.event.items.every(([uid]) => scene.places.has(uid));
+
 export const DELIVERY_LIES: Readonly<Record<string, Lie>> = {
   'a message is passed over, and its place is told': {
     promise: 'gap',
     tell: ofDelivery(
-      (each, scene) => each.hasBefore && noFence(each, scene),
+      (each, scene) => each.hasBefore && noFence(each, scene) && isKnown(each, scene),
       ({ at, step }, scene) => {
         const { items } = step.event;
         return scene.put(at, withItems(step, items.toSpliced(scene.random.between(0, items.length - 1), 1)));
@@ -39,7 +43,7 @@ export const DELIVERY_LIES: Readonly<Record<string, Lie>> = {
   'a delivery is passed over': {
     promise: 'gap',
     tell: ofDelivery(
-      (each, scene) => each.hasBefore && goesOn(each) && noFence(each, scene),
+      (each, scene) => each.hasBefore && goesOn(each) && noFence(each, scene) && isKnown(each, scene),
       ({ at }, scene) => scene.put(at),
     ),
   },
@@ -83,8 +87,9 @@ export const DELIVERY_LIES: Readonly<Record<string, Lie>> = {
   },
   'a reader sees a message at another place': {
     promise: 'order',
-    tell: ofDelivery(goesOn, ({ at, step }, scene) =>
-      scene.put(at, but(step, { offset: `${step.event.offset}a` })),
+    tell: ofDelivery(
+      (each, scene) => goesOn(each) && isKnown(each, scene),
+      ({ at, step }, scene) => scene.put(at, but(step, { offset: `${step.event.offset}a` })),
     ),
   },
   'a delivery comes again': {

@@ -292,9 +292,11 @@ async function producersContract(t: Test, desk: BoundedDesk): Promise<void> {
     const { store, clock } = await desk(t);
     const produce = (id: string, seq = 0) =>
       store.append('a', message('1'), { producer: { id, epoch: 0, seq } });
-    for (let count = 0; count <= 100; count++) await produce(`p${count}`);
+    const produceAll = (from: number, to: number) =>
+      Promise.all(Array.from({ length: to - from }, (_, each) => produce(`p${from + each}`)));
+    await produceAll(0, 101);
     clock.ms += 1;
-    for (let count = 101; count < 10_000; count++) await produce(`p${count}`);
+    await produceAll(101, 10_000);
     clock.ms += 599_998;
     await t.rejects(produce('one more'), { code: 'too_many' });
     t.equal((await produce('p0', 1)).duplicate, false);

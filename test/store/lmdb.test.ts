@@ -6,6 +6,9 @@ import { LmdbStore } from '../../src/store/lmdb/lmdb-store.js';
 import { boundsContract } from '../contract/bounds.js';
 import { storeContract } from '../contract/store.js';
 
+// Every step is a commit: some 20 s where nothing else runs.
+t.setTimeout(300_000);
+
 const root = mkdtempSync(join(tmpdir(), 'earshot-lmdb-'));
 t.teardown(() => rmSync(root, { recursive: true, force: true }));
 let folders = 0;
