@@ -151,7 +151,7 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
     tell: (scene) => {
       const joined = scene.pick(
         scene.all('read.joined'),
-        ({ step: { event } }) => event.resume === 'complete' && !isInDoubt(scene, event.channel),
+        (found) => found.step.event.resume === 'complete' && !isInDoubt(scene, found),
       );
       return joined && scene.put(joined.at, but(joined.step, { resume: 'lost' }));
     },
@@ -171,14 +171,20 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
   },
 };
 
-/** Something may have been stored there, and be gone, that nobody was told of. */
-function isInDoubt(scene: Scene, channel: string): boolean {
-  const isThere = ({ step: { event } }: Found<Step<'publish.unknown' | 'read.gap'>>) =>
-    event.channel === channel;
-  const isUnanswered = ({ step: { event } }: Found<Step<'publish.unknown'>>) => !scene.places.has(event.uid);
-  return (
-    scene.all('read.gap').some(isThere) && scene.all('publish.unknown').filter(isThere).some(isUnanswered)
+/** Something may have been stored there, and be gone, that nobody was told of, and nobody asks after it. */
+function isInDoubt(scene: Scene, { at, step: { event } }: Found<Step<'read.joined'>>): boolean {
+  const { channel } = event;
+  const isUnanswered = scene
+    .all('publish.unknown')
+    .some(({ step }) => step.event.channel === channel && !scene.places.has(step.event.uid));
+  const isGone = [...scene.places.keys()].some(
+    (uid) => scene.channelOf.get(uid) === channel && !scene.log.has(uid),
   );
+  const last = [...scene.closing].at(-1);
+  const isAskedLater = scene
+    .all('read.began')
+    .some((began) => began.at > at && began.step.by === last && began.step.event.channel === channel);
+  return isUnanswered && (isGone || !isAskedLater);
 }
 
 function isBeside(step: Received, { by, event }: Step<'read.joined'>): boolean {
