@@ -26,6 +26,7 @@ interface Explained {
   readonly presence: boolean;
   /** Null: what a frame takes. */
   readonly maxMessageBytes: number | null;
+  readonly flushMs: number;
   readonly publishesPerSecond: number | null;
   readonly hasSchema: boolean;
   /** Hooks that have a say as well, which only the running server can ask. */
@@ -99,6 +100,7 @@ function explain(channel: string, caller: Caller, options: ResolvedOptions): Exp
     presence: rule.presence,
     maxMessageBytes: rule.maxMessageBytes ?? null,
     publishesPerSecond: rule.publishesPerSecond ?? null,
+    flushMs: rule.flushMs,
     hasSchema: rule.validate !== undefined,
     hooks: Object.entries(options.hooks).flatMap(([name, hook]) => (hook === undefined ? [] : [name])),
   };
@@ -126,6 +128,7 @@ function inWords(found: Explained): string {
     ['presence is', found.presence ? 'told' : 'off'],
     ['maxMessageBytes', maxMessageBytes === null ? 'what a frame takes' : String(maxMessageBytes)],
     ['publishesPerSecond', publishesPerSecond === null ? 'as many as commands' : String(publishesPerSecond)],
+    ['flushMs', found.flushMs === 0 ? 'one turn of the event loop' : String(found.flushMs)],
     ['schema', found.hasSchema ? 'yes: data is checked' : 'none'],
     ...(hooks.length === 0 ? [] : [['hooks', `${hooks.join(', ')}: they are not asked here`]]),
   ]);

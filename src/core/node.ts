@@ -38,6 +38,8 @@ export interface NodeParts {
   readonly uptimeMs: () => number;
   /** Runs at the end of this turn of the event loop. */
   readonly defer: (run: () => void) => void;
+  /** Runs after so many ms. */
+  readonly later: (run: () => void, ms: number) => void;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
   /** Unguessable, never the same twice. */
@@ -82,7 +84,10 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
     this.defer = parts.defer;
-    this.hub = new Hub(parts.store, parts.defer);
+    this.hub = new Hub(parts.store, parts.defer, (channel) => {
+      const { flushMs } = parts.policy.rule(channel);
+      return flushMs === 0 ? parts.defer : (run) => parts.later(run, flushMs);
+    });
     this.slices = new Slices(parts.defer);
     this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);

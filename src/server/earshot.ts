@@ -110,6 +110,7 @@ export class Earshot implements AsyncDisposable {
       now: Date.now,
       uptimeMs,
       defer: setImmediate,
+      later: (run, ms) => setTimeout(run, ms).unref(),
       random: Math.random,
       makeId: randomUUID,
       alarm: (atMs) => this.#alarm.ring(atMs),

@@ -70,6 +70,7 @@ const channels = {
     anonymous: ['subscribe'],
     maxMessageBytes: 100,
     publishesPerSecond: 2,
+    flushMs: 5,
     retention: { messages: 3 },
   },
   'quiet/*': { presence: false, create: 'server', schema: { type: 'object' } },
@@ -92,6 +93,7 @@ t.test('explain / each action → whether, and by which line; what else holds', 
   t.match(stdout, /^create +by a publish command, or a PUT of who may manage$/m);
   t.match(stdout, /^maxMessageBytes +100$/m);
   t.match(stdout, /^publishesPerSecond +2$/m);
+  t.match(stdout, /^flushMs +5$/m);
 
   const explained = async (...args: readonly string[]) =>
     JSON.parse((await earshot({ args: ['explain', '--json', ...args], env: table })).stdout);

@@ -1,9 +1,11 @@
 import t from 'tap';
 import type { Encoding } from '../../src/core/carrier.js';
+import { PolicyTable } from '../../src/core/policy/table.js';
 import { formatOffset, parseOffset } from '../../src/protocol/offset.js';
 import { jsonEncoding } from '../../src/transport/websocket/encodings.js';
 import { memoryStore, NOTHING_HELD, type Peer, Rig } from '../support/core.js';
 import { AstrayStore, SlowStore } from '../support/fake-stores.js';
+import { ruleOf } from '../support/policy.js';
 
 /** A rig whose announcements go astray as told. */
 function astray(options: ConstructorParameters<typeof Rig>[0] = {}) {
@@ -206,6 +208,43 @@ t.test('live / messages of one turn → one write a reader, printed once', async
   for (const reader of readers) t.same(reader.data(), range(1, 50));
   t.equal(rig.telemetry.out, 20 * 50);
 });
+
+t.test(
+  'live / a channel whose messages gather for a while → one write a reader for all of them',
+  async (t) => {
+    const rules = [ruleOf('**'), ruleOf('busy', { flushMs: 20 })];
+    const rig = new Rig({ policy: new PolicyTable(rules) });
+    const reader = rig.peer('ann', { user: 'ann' });
+    await reader.subscribe('busy');
+    await reader.subscribe('quiet');
+    const before = reader.carrier.writes;
+    for (const each of range(1, 10)) {
+      await rig.append('busy', each);
+      await rig.settle();
+      rig.pass(1);
+    }
+    await rig.append('quiet', 'at once');
+    await rig.settle();
+    t.same(reader.data(), ['at once'], 'another channel does not wait for it');
+    const late = rig.peer('bob', { user: 'bob' });
+    await late.subscribe('busy', '-1');
+    t.same(late.data(), range(1, 10), 'who joins reads the log');
+    rig.pass(10);
+    t.same(reader.data('busy'), range(1, 10));
+    t.equal(reader.carrier.writes - before, 2);
+    await rig.append('busy', 'last');
+    rig.pass(20);
+    t.same(late.data(), [...range(1, 10), 'last'], 'each once');
+    await rig.append('busy', 'before the end');
+    await rig.store.close('busy');
+    await rig.settle();
+    t.same(
+      reader.got.slice(-2).map(({ type }) => type),
+      ['message', 'closed'],
+      'an end does not wait',
+    );
+  },
+);
 
 t.test('live / readers of two encodings → printed once for each', async (t) => {
   const counts = [0, 0];

@@ -68,6 +68,7 @@ export class Rig {
   #now = 1_800_000_000_000;
   #uptimeMs = 5_000;
   #deferred: (() => void)[] = [];
+  #later: { readonly run: () => void; readonly atMs: number }[] = [];
   #ids = 0;
 
   constructor(options: RigOptions = {}) {
@@ -89,6 +90,7 @@ export class Rig {
       now,
       uptimeMs: () => this.#uptimeMs,
       defer: (run) => this.#deferred.push(run),
+      later: (run, ms) => this.#later.push({ run, atMs: this.#uptimeMs + ms }),
       random: () => 0.5,
       makeId: () => `s${++this.#ids}`,
       alarm: (atMs) => this.alarms.push(atMs),
@@ -102,6 +104,9 @@ export class Rig {
   pass(ms: number): void {
     this.#now += ms;
     this.#uptimeMs += ms;
+    const due = this.#later.filter(({ atMs }) => atMs <= this.#uptimeMs);
+    this.#later = this.#later.filter(({ atMs }) => atMs > this.#uptimeMs);
+    for (const { run } of due) run();
   }
 
   /** A second passes, and the node looks at its clock; as often as told. */

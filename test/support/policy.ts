@@ -16,6 +16,7 @@ export function ruleOf(pattern: string, rule: Partial<ChannelRule> = {}): Channe
     ownRetention: {},
     maxMessageBytes: undefined,
     publishesPerSecond: undefined,
+    flushMs: 0,
     validate: undefined,
     ...rule,
   };

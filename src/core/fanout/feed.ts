@@ -7,17 +7,22 @@ import { EncodeOnce } from '../carrier.js';
 import { MAX_BATCH_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Source, Subscription } from './subscription.js';
 
+/** Runs something after this. */
+export type Defer = (run: () => void) => void;
+
 /**
  * One channel on this node: it hears of the channel's messages and hands them to the subscriptions that are
- * live. What one turn of the event loop brings is printed once for each encoding and leaves in one write
- * a reader. Announcements may be lost: where the next one doesn't join, the live ones read the log.
+ * live. What one turn of the event loop brings, or as many ms as the channel's rule says, is printed once for each
+ * encoding and leaves in one write a reader. Announcements may be lost: where the next one doesn't join, the live ones read the log.
  */
 export class Feed implements Source, Watcher {
   readonly channel: string;
   readonly store: Store;
   readonly #subscriptions = new Set<Subscription>();
   /** Runs at the end of this turn of the event loop. */
-  readonly #defer: (run: () => void) => void;
+  readonly #defer: Defer;
+  /** Runs when messages have gathered for long enough. */
+  readonly #gather: Defer;
   readonly #live: Subscription[] = [];
   #epoch = '';
   /** Of the last message that was handed to the live ones, or would have been. */
@@ -26,10 +31,11 @@ export class Feed implements Source, Watcher {
   #pendingBytes = 0;
   #unwatch: (() => void) | undefined;
 
-  constructor(channel: string, store: Store, defer: (run: () => void) => void) {
+  constructor(channel: string, store: Store, defer: Defer, gather: Defer) {
     this.channel = channel;
     this.store = store;
     this.#defer = defer;
+    this.#gather = gather;
   }
 
   get size(): number {
@@ -101,11 +107,11 @@ export class Feed implements Source, Watcher {
     }
   }
 
-  /** Waits for the end of the turn, unless what has gathered is a write of its own already. */
+  /** Waits, unless what has gathered is a write of its own already. */
   #collect(message: StoredMessage): void {
     this.#pendingBytes += message.data.length;
     const count = this.#pending.push(message);
-    if (count === 1) this.#defer(() => this.#flush());
+    if (count === 1) this.#gather(() => this.#flush());
     if (this.#pendingBytes >= MAX_BATCH_BYTES || count >= MAX_WRITE_MESSAGES) this.#flush();
   }
 

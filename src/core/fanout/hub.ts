@@ -1,6 +1,7 @@
 import type { Start } from '../../protocol/offset.js';
 import type { Page, Store } from '../../store/store.js';
 import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
+import type { Defer } from './feed.js';
 import { Feed } from './feed.js';
 import type { Subscriber } from './subscription.js';
 import { Subscription } from './subscription.js';
@@ -17,12 +18,15 @@ interface Entry {
 /** This process's fan-out: a feed for each channel that somebody here is subscribed to, and for no other. */
 export class Hub {
   readonly #store: Store;
-  readonly #defer: (run: () => void) => void;
+  readonly #defer: Defer;
+  readonly #gatherFor: (channel: string) => Defer;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(store: Store, defer: (run: () => void) => void) {
+  /** `gatherFor` tells of a channel how long its messages gather. */
+  constructor(store: Store, defer: Defer, gatherFor: (channel: string) => Defer) {
     this.#store = store;
     this.#defer = defer;
+    this.#gatherFor = gatherFor;
   }
 
   /** Channels that somebody on this node is subscribed to. */
@@ -68,7 +72,7 @@ export class Hub {
       found.users++;
       return found;
     }
-    const feed = new Feed(channel, this.#store, this.#defer);
+    const feed = new Feed(channel, this.#store, this.#defer, this.#gatherFor(channel));
     const entry: Entry = { feed, opened: feed.open(), users: 1 };
     this.#entries.set(channel, entry);
     return entry;

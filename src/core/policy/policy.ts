@@ -59,6 +59,8 @@ export interface ChannelRule {
   readonly maxMessageBytes: number | undefined;
   /** Messages of one user, or of one address where anonymous, to one channel; undefined: as many as commands. */
   readonly publishesPerSecond: number | undefined;
+  /** For how long messages gather for live readers, in ms; 0: for the turn of the event loop. */
+  readonly flushMs: number;
   /** One line per fault of data that this channel does not take, each with its path. None where it is good. */
   readonly validate: ((data: unknown) => readonly string[]) | undefined;
 }

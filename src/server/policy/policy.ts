@@ -28,21 +28,19 @@ function ruleFrom(pattern: string, given: z.output<typeof rule>, options: Resolv
       `channels["${pattern}"]: {sub} is a user, and the anonymous are none: leave them out`,
     );
   }
-  const { anonymous, authenticated, presence, create, retention, maxMessageBytes, publishesPerSecond } =
-    given;
+  const { anonymous, authenticated, retention, schema, ...rest } = given;
   const ownRetention = saidOf(retention);
   return {
+    ...rest,
     pattern,
     isBuiltIn: false,
     anonymous: new Set(anonymous),
     authenticated: new Set(authenticated),
-    presence,
-    create,
+    maxMessageBytes: rest.maxMessageBytes,
+    publishesPerSecond: rest.publishesPerSecond,
     retention: { ...options.retention, ...ownRetention },
     ownRetention,
-    maxMessageBytes,
-    publishesPerSecond,
-    validate: validateFrom(pattern, given.schema),
+    validate: validateFrom(pattern, schema),
   };
 }
 
@@ -81,6 +79,7 @@ function ruleForTheRest({ dev, channels, retention }: ResolvedOptions): ChannelR
     ownRetention: {},
     maxMessageBytes: undefined,
     publishesPerSecond: undefined,
+    flushMs: 0,
     validate: undefined,
   };
 }
