@@ -18,13 +18,14 @@ export function storeArgs(store) {
 }
 
 /** A server with the meter in it. `script` prints `open http://127.0.0.1:<port>/`. */
-export async function startServer(script, args) {
+export async function startServer(script, args, { env = {}, execArgv = [] } = {}) {
   const meter = new URL('meter.mjs', import.meta.url).href;
   const server = fork(pathOf(script), args, {
-    execArgv: ['--expose-gc', '--import', meter],
+    execArgv: ['--expose-gc', '--import', meter, ...execArgv],
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
-  const port = await portOf(server);
+  const port = await whenOpen(server);
   server.once('exit', (code, signal) => failUnlessStopped(server, code ?? signal));
   return { server, port };
 }
@@ -87,8 +88,8 @@ function failUnlessStopped(child, why) {
   process.exit(1);
 }
 
-/** Its output is read to the end: who can't print is not well. */
-function portOf({ stdout }) {
+/** The port that it says. Its output is read to the end: who can't print is not well. */
+export function whenOpen({ stdout }) {
   return new Promise((resolve, reject) => {
     let text = '';
     stdout.setEncoding('utf8').on('data', (chunk) => {
