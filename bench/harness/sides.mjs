@@ -45,7 +45,12 @@ async function stopSide({ server, load }) {
 export async function connectSide(side, { readers, publishers }) {
   const { load, port, talk } = side;
   if (publishers > 0)
-    await load.open('p', { kind: talk.kind, count: publishers, port, steps: talk.publisher });
+    await load.open('p', {
+      kind: talk.publisherKind ?? talk.kind,
+      count: publishers,
+      port,
+      steps: talk.publisher,
+    });
   if (readers === 0) return undefined;
   return load.open('r', { kind: talk.kind, count: readers, port, steps: talk.reader });
 }
@@ -86,7 +91,10 @@ export async function sideBySide(bench, work) {
   const withFloor = work.floor === false ? undefined : await floorOf(bench, earshot, options, data);
   const all = withFloor === undefined ? sides : [withFloor, ...sides];
   try {
-    for (const side of all) await connectSide(side, open);
+    for (const side of all) {
+      await connectSide(side, open);
+      await work.prepare?.(side);
+    }
     const turns = await takeTurns({
       sides: sides.map((side) => ({ name: side.name, window: (ms) => work.window(side, ms) })),
       floor: withFloor && { window: (ms) => work.window(withFloor, ms) },

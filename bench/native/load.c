@@ -9,6 +9,7 @@
 //   echo <ms> <connections> <bytes>                 each reader sends when it has got its answer
 //   storm <ms> <connections> <port> <send> <until>  connects, waits for the answer, closes
 //   read <count> <bytes>                            the first reader sends this, and counts what comes
+//   turn <ms> <gapMs> <request> <bytes>             all readers ask, and a message answers them: long-polling
 //   close                                           ends all connections
 #include "load.h"
 #include <arpa/inet.h>
@@ -239,6 +240,7 @@ static void obey(char *line) {
   else if (strcmp(command, "echo") == 0) echo();
   else if (strcmp(command, "storm") == 0) storm();
   else if (strcmp(command, "read") == 0) read_log();
+  else if (strcmp(command, "turn") == 0) turn();
   else if (strcmp(command, "server") == 0) {
     server_pid = atol(strtok(NULL, " "));
     if (clock_getcpuclockid((pid_t)server_pid, &server_clock) != 0) fail("there is no process %ld", server_pid);

@@ -63,4 +63,5 @@ void rate(void);
 void echo(void);
 void storm(void);
 void read_log(void);
+void turn(void);
 #endif

@@ -164,3 +164,20 @@ void read_log(void) {
   tell(before, delivered, 0);
   puts("}");
 }
+
+/** Every reader asks; when all of them wait, a message is published, which answers them all. */
+void turn(void) {
+  int64_t ms = atoll(strtok(NULL, " ")), gap_ms = atoll(strtok(NULL, " "));
+  bytes request = from_hex(strtok(NULL, " ")), message = from_hex(strtok(NULL, " "));
+  uint64_t wanted = 0, first = published;
+  delivered = 0;
+  reading before = look();
+  do {
+    for (int i = 0; i < readers.count; i++) send_all(readers.all[i], request.at, request.length);
+    for (int64_t until = now_ns() + gap_ms * 1000000; now_ns() < until;) pump(0);
+    send_burst(1, message);
+    await_deliveries(wanted += (uint64_t)readers.count);
+  } while (now_ns() < before.at_ns + ms * 1000000);
+  tell(before, delivered, published - first);
+  puts("}");
+}
