@@ -1,5 +1,7 @@
 // The sides of a work: a server and its load each, all alive at once, of which one works at a time.
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { talk as earshotTalk } from '../peers/earshot.mjs';
 import * as floor from '../peers/floor.mjs';
 import { stop } from '../processes.mjs';
 import { openSocket, until } from '../sockets.mjs';
@@ -56,7 +58,8 @@ export async function connectSide(side, { readers, publishers }) {
 }
 
 /** What a reader of Earshot is sent for one message of this data: the floor sends the same. */
-export async function bytesOnWire({ port, talk }, data) {
+export async function bytesOnWire({ name, port, talk }, data) {
+  const reads = name === 'earshot' ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
   const [reader, publisher] = await Promise.all([openSocket(port), openSocket(port)]);
   const numbered = (bytes) =>
     Buffer.from(Buffer.from(bytes).toString('latin1').replace('#####', '00000'), 'latin1');
@@ -68,12 +71,13 @@ export async function bytesOnWire({ port, talk }, data) {
     }
   };
   publisher.resume();
-  await Promise.all([follow(reader, talk.reader.slice(0, 2)), follow(publisher, talk.publisher)]);
+  await Promise.all([follow(reader, reads), follow(publisher, talk.publisher)]);
   const chunks = [];
   reader.on('data', (chunk) => chunks.push(chunk));
   const came = until(reader, (text) => text.includes(data));
   publisher.write(numbered(talk.publish(data)));
   await came;
+  await wait(100); // what comes after it, to the same reader
   for (const socket of [reader, publisher]) socket.destroy();
   return Buffer.concat(chunks);
 }
@@ -85,7 +89,7 @@ export async function bytesOnWire({ port, talk }, data) {
 export async function sideBySide(bench, work) {
   const { mode, peers, subscriptions, modulus, data = DATA, open, targets } = work;
   const options = { mode, subscriptions, modulus, ...work.options };
-  const earshot = await startSide(bench, 'earshot', options);
+  const earshot = await startSide(bench, work.subject ?? 'earshot', options);
   const sides = [earshot];
   for (const name of peers) sides.push(await startSide(bench, name, options));
   const withFloor = work.floor === false ? undefined : await floorOf(bench, earshot, options, data);
@@ -98,15 +102,21 @@ export async function sideBySide(bench, work) {
     const turns = await takeTurns({
       sides: sides.map((side) => ({ name: side.name, window: (ms) => work.window(side, ms) })),
       floor: withFloor && { window: (ms) => work.window(withFloor, ms) },
-      ...(bench.quick ? { rounds: 3, windowMs: 120, tries: 1 } : { rounds: 7, windowMs: 400, tries: 3 }),
+      ...turnsOf(bench),
       ...work.turns,
     });
     const titles = new Map(all.map(({ name, title }) => [name, title]));
     const rows = summary(turns, titles);
-    return { rows, checks: checksOf(targets, (than, value) => ratio(turns, 'earshot', than, value)) };
+    return { rows, checks: checksOf(targets, (than, value) => ratio(turns, earshot.name, than, value)) };
   } finally {
     await Promise.all(all.map((side) => side.stop()));
   }
+}
+
+/** How often, and how long: what a work says itself goes over it. */
+export function turnsOf({ quick }) {
+  if (quick) return { rounds: 3, windowMs: 120, tries: 1, warmCpuMs: 300 };
+  return { rounds: 6, windowMs: 400, tries: 2, warmCpuMs: 1000 };
 }
 
 async function floorOf(bench, earshot, options, data) {

@@ -3,24 +3,33 @@ import { quartiles } from '../processes.mjs';
 
 /** Who waits more than this share of a window for its core was disturbed by somebody else. */
 const WAITED_SHARE = 0.03;
-/** How much longer than the others the windows of the first round are, in which code gets compiled. */
-const WARM = 3;
+/** Windows that one side may take to get warm. */
+const WARMING = 20;
 
-/** `sides` have a name and a window, `floor` is one of them or none. The first round warms up and isn't counted. */
-export async function takeTurns({ sides, floor, rounds, windowMs, tries }) {
+/**
+ * `sides` have a name and a window, `floor` is one of them or none. Before they are counted, each server works until it has
+ * used `warmCpuMs`: its code is compiled then.
+ */
+export async function takeTurns({ sides, floor, rounds, windowMs, tries, warmCpuMs }) {
+  for (const side of floor === undefined ? sides : [floor, ...sides]) await warm(side, windowMs, warmCpuMs);
   const windows = [];
   const floors = [];
   const measureFloor = async () => floor !== undefined && floors.push(await measured(floor, windowMs, tries));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const [at, side] of shuffled(sides).entries()) {
       if (at % 2 === 0) await measureFloor();
-      const seen = await (round === 0 ? measured(side, windowMs * WARM, 1) : measured(side, windowMs, tries));
+      const seen = await measured(side, windowMs, tries);
       windows.push({ round, name: side.name, base: floors.length - 1, ...seen });
     }
   }
   await measureFloor();
-  const counted = windows.filter(({ round }) => round > 0).map((each) => related(each, floors));
-  return { windows: counted, floors: floors.slice(floor === undefined ? 0 : Math.ceil(sides.length / 2)) };
+  return { windows: windows.map((each) => related(each, floors)), floors };
+}
+
+async function warm({ window }, windowMs, warmCpuMs) {
+  let usedNs = 0;
+  for (let times = 0; times < WARMING && usedNs < warmCpuMs * 1e6; times++)
+    usedNs += (await window(windowMs)).cpuNs;
 }
 
 /** Repeated where it was disturbed, while that helps. */
