@@ -30,6 +30,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
+    'cpu-prof': { type: 'string' },
     out: {
       type: 'string',
       default: fileURLToPath(new URL('../artifacts/bench/results.json', import.meta.url)),
@@ -38,7 +39,7 @@ const { values } = parseArgs({
 });
 const names = worksWanted(values.only?.flatMap((text) => text.split(',')));
 install();
-const bench = { quick: values.quick, programs: programsOrEnd() };
+const bench = { quick: values.quick, programs: programsOrEnd(), profiles: values['cpu-prof'] };
 const machine = `${availableParallelism()} cores, ${process.platform}, Node ${process.versions.node}`;
 const { RAISED } = await import('./peers/earshot.mjs');
 console.log(

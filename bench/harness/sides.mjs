@@ -19,7 +19,9 @@ export function dataOf(bytes) {
 /** Starts a peer, with a load beside it. */
 export async function startSide(bench, name, options) {
   const peer = name === 'floor' ? floor : await import(`../peers/${name.split('/')[0]}.mjs`);
-  const { server, port } = await peer.start({ programs: bench.programs, ...options });
+  const { programs, profiles } = bench;
+  const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+  const { server, port } = await peer.start({ programs, execArgv, ...options });
   pin(server.pid, 0);
   const load = new Load(bench.programs.load, server.pid);
   const talk = peer.talk?.(options);
