@@ -117,7 +117,7 @@ export async function sideBySide(bench, work) {
 
 /** How often, and how long: what a work says itself goes over it. */
 export function turnsOf({ quick }) {
-  if (quick) return { rounds: 3, windowMs: 120, tries: 1, warmCpuMs: 300 };
+  if (quick) return { rounds: 3, windowMs: 120, tries: 1, warmCpuMs: 800 };
   return { rounds: 6, windowMs: 400, tries: 2, warmCpuMs: 1000 };
 }
 

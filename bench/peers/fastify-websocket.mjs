@@ -13,10 +13,10 @@ export async function serve(mode) {
   ]);
   const app = fastify();
   await app.register(websocket);
-  app.get('/', { websocket: true }, (socket) => {
+  app.get('/', { websocket: true }, (socket, { ip }) => {
     socket.on('message', (data) => {
       if (mode === 'echo') socket.send(data, { binary: false });
-      else for (const client of app.websocketServer.clients) client.send(data, { binary: false });
+      else for (const client of app.websocketServer.clients) client.send(`${ip} -> ${data}`);
     });
   });
   await app.listen({ port: 0, host: '127.0.0.1' });

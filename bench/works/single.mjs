@@ -5,7 +5,7 @@ export const title = 'One message at a time, 1,000 readers';
 export const run = (bench) =>
   sideBySide(bench, {
     mode: 'fan',
-    peers: ['ws', 'uws', 'socket.io', 'fastify-websocket', 'sockjs'],
+    peers: ['ws', 'ws-bytes', 'uws', 'socket.io', 'fastify-websocket', 'sockjs'],
     open: { readers: bench.quick ? 500 : 1000, publishers: 1 },
     window: ({ load, talk }, ms) => load.tell('fan', ms, 1, bench.quick ? 500 : 1000, talk.publish(DATA)),
     targets: [
