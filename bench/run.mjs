@@ -43,7 +43,7 @@ const bench = { quick: values.quick, programs: programsOrEnd(), profiles: values
 const machine = `${availableParallelism()} cores, ${process.platform}, Node ${process.versions.node}`;
 const { RAISED } = await import('./peers/earshot.mjs');
 console.log(
-  `${machine}${bench.quick ? ', quick: fewer readers, fewer and shorter windows' : ''}\n` +
+  `${machine}${bench.quick ? ', quick: fewer readers than the titles say, fewer peers, few and short windows' : ''}\n` +
     `Earshot's defaults, but for ${RAISED.join(' ')}: one publisher says what many users would.\n` +
     'Median (quartiles). * some windows in it were disturbed, and there were not enough others.\n',
 );

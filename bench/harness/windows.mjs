@@ -3,8 +3,8 @@ import { quartiles } from '../processes.mjs';
 
 /** Who waits more than this share of a window for its core was disturbed by somebody else. */
 const WAITED_SHARE = 0.03;
-/** Windows that one side may take to get warm. */
-const WARMING = 12;
+/** How long one side may take at most to get warm, for the CPU that it should have used: not every core is its own. */
+const WARMING = 3;
 
 /**
  * `sides` have a name and a window, `floor` is one of them or none. Before they are counted, each server works until it has
