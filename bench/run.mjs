@@ -30,6 +30,8 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
+    rounds: { type: 'string' },
+    tries: { type: 'string' },
     'cpu-prof': { type: 'string' },
     out: {
       type: 'string',
@@ -39,7 +41,12 @@ const { values } = parseArgs({
 });
 const names = worksWanted(values.only?.flatMap((text) => text.split(',')));
 install();
-const bench = { quick: values.quick, programs: programsOrEnd(), profiles: values['cpu-prof'] };
+const bench = {
+  quick: values.quick,
+  programs: programsOrEnd(),
+  profiles: values['cpu-prof'],
+  turns: turnsWanted(),
+};
 const machine = `${availableParallelism()} cores, ${process.platform}, Node ${process.versions.node}`;
 const { RAISED } = await import('./peers/earshot.mjs');
 console.log(
@@ -60,7 +67,10 @@ console.log(`written to ${values.out}`);
 
 function write() {
   mkdirSync(dirname(values.out), { recursive: true });
-  writeFileSync(values.out, `${JSON.stringify({ machine, quick: bench.quick, works: results }, null, 2)}\n`);
+  writeFileSync(
+    values.out,
+    `${JSON.stringify({ machine, quick: bench.quick, ...bench.turns, works: results }, null, 2)}\n`,
+  );
 }
 
 function worksWanted(only) {
@@ -69,6 +79,16 @@ function worksWanted(only) {
   const unknown = only?.find((name) => !there.includes(name));
   if (unknown !== undefined) end(`there is no work ${unknown}; there are ${there.join(', ')}`);
   return (only ?? there).toSorted((a, b) => place(a) - place(b));
+}
+
+/** Where somebody says so: fewer rounds, or disturbed windows as they are. */
+function turnsWanted() {
+  const said = Object.entries({ rounds: values.rounds, tries: values.tries }).filter(
+    ([, text]) => text !== undefined,
+  );
+  const turns = Object.fromEntries(said.map(([name, text]) => [name, Number(text)]));
+  if (Object.values(turns).some((count) => !(count >= 1))) end('--rounds and --tries: a number from 1 on');
+  return turns;
 }
 
 /** The peers have a package of their own: who only builds Earshot needs none of them. */

@@ -110,6 +110,7 @@ export async function sideBySide(bench, work) {
       floor: withFloor && { window: (ms) => work.window(withFloor, ms) },
       ...turnsOf(bench),
       ...work.turns,
+      ...bench.turns,
     });
     const titles = new Map(all.map(({ name, title }) => [name, title]));
     const rows = summary(turns, titles);

@@ -27,6 +27,7 @@ export async function run(bench) {
         sides: sides.map((side) => ({ name: side.name, window: (ms) => windowOf(side, publishers, ms) })),
         ...turnsOf(bench),
         rounds: bench.quick ? 2 : 5,
+        ...bench.turns,
         ...(publishers > 1 && { warmCpuMs: 0 }), // they are warm by then
       });
       seen[publishers] = summary(turns, new Map(sides.map(({ name, title }) => [name, title])));
