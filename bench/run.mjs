@@ -43,7 +43,7 @@ const names = worksWanted(values.only?.flatMap((text) => text.split(',')));
 install();
 const bench = {
   quick: values.quick,
-  programs: programsOrEnd(),
+  programs: programsIfAny(),
   profiles: values['cpu-prof'],
   turns: turnsWanted(),
 };
@@ -100,13 +100,15 @@ function install() {
   if (status !== 0) end('the peers could not be installed');
 }
 
-function programsOrEnd() {
+/** Without them the load is one in JavaScript, and Earshot is compared with its peers alone. */
+function programsIfAny() {
   try {
     return compile();
   } catch (error) {
-    return end(
-      `the load and the floor are programs in C for Linux, and can't be compiled here: ${error.message}`,
+    console.log(
+      `There is no floor, and the load is a slow one: its programs in C can't be compiled here (${error.message.trim()}).`,
     );
+    return {};
   }
 }
 

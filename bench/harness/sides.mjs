@@ -26,7 +26,7 @@ export async function startSide(bench, name, options) {
   const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
   const { server, port } = await peer.start({ programs, execArgv, ...options });
   pin(server.pid, 0);
-  const load = new Load(bench.programs.load, server.pid);
+  const load = new Load(bench.programs.load, server);
   const talk = peer.talk?.(options);
   if (options.modulus !== undefined) await load.tell('modulus', options.modulus);
   return {
@@ -98,7 +98,10 @@ export async function sideBySide(bench, work) {
   const earshot = await startSide(bench, work.subject ?? 'earshot', options);
   const sides = [earshot];
   for (const name of peers) sides.push(await startSide(bench, name, options));
-  const withFloor = work.floor === false ? undefined : await floorOf(bench, earshot, options, data);
+  const withFloor =
+    work.floor === false || bench.programs.floor === undefined
+      ? undefined
+      : await floorOf(bench, earshot, options, data);
   const all = withFloor === undefined ? sides : [withFloor, ...sides];
   try {
     for (const side of all) {
