@@ -18,6 +18,33 @@ const kinds = {
     return server.address().port;
   },
 
+  /** `ws` alone: who says what, as a text for each. */
+  async lobby() {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    sockets.on('connection', (socket, { socket: { remoteAddress, remotePort } }) => {
+      socket.on('error', () => {});
+      socket.on('message', (data) => {
+        sockets.clients.forEach((client) => {
+          client.send(`${remoteAddress}:${remotePort} -> ${data}`);
+        });
+      });
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return server.address().port;
+  },
+
+  /** `ws` alone: what one sends goes back to it. */
+  async echo() {
+    const server = createServer();
+    new WebSocketServer({ server }).on('connection', (socket) => {
+      socket.on('error', () => {});
+      socket.on('message', (data) => socket.send(data, { binary: false }));
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return server.address().port;
+  },
+
   /** `ws` alone: keeps the last thousand messages, and answers each. */
   async acknowledging() {
     const server = createServer();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const stopping = new WeakSet();
@@ -18,13 +19,14 @@ export function storeArgs(store) {
 }
 
 /** A server with the meter in it. `script` prints `open http://127.0.0.1:<port>/`. */
-export async function startServer(script, args) {
+export async function startServer(script, args, { env = {}, execArgv = [] } = {}) {
   const meter = new URL('meter.mjs', import.meta.url).href;
   const server = fork(pathOf(script), args, {
-    execArgv: ['--expose-gc', '--import', meter],
+    execArgv: ['--expose-gc', '--import', meter, ...execArgv],
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
-  const port = await portOf(server);
+  const port = await whenOpen(server);
   server.once('exit', (code, signal) => failUnlessStopped(server, code ?? signal));
   return { server, port };
 }
@@ -57,6 +59,16 @@ export async function ask(child, question) {
   return answer;
 }
 
+/** The least of some looks at the memory of a server: what is freed is given back after a while. */
+export async function settledRss(server) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let times = 0; times < 4; times++) {
+    await wait(150);
+    least = Math.min(least, (await ask(server, 'rss')).rss);
+  }
+  return least;
+}
+
 export function quartiles(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share) => {
@@ -87,8 +99,8 @@ function failUnlessStopped(child, why) {
   process.exit(1);
 }
 
-/** Its output is read to the end: who can't print is not well. */
-function portOf({ stdout }) {
+/** The port that it says. Its output is read to the end: who can't print is not well. */
+export function whenOpen({ stdout }) {
   return new Promise((resolve, reject) => {
     let text = '';
     stdout.setEncoding('utf8').on('data', (chunk) => {

@@ -1,7 +1,7 @@
 // What a message costs by each technique, on one channel. See README.md beside this file.
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ask, deadline, quartiles, startLoad, startServer, stop, table } from './processes.mjs';
+import { ask, deadline, quartiles, settledRss, startLoad, startServer, stop, table } from './processes.mjs';
 
 const TECHNIQUES = ['polling', 'long-polling', 'sse', 'websocket'];
 /** Nobody reads: what publishing costs by itself, which is taken off. */
@@ -70,16 +70,6 @@ async function measureMemory() {
     await stop();
   }
   return found;
-}
-
-/** The least of some: what is freed is given back after a while. */
-async function settledRss(server) {
-  let least = Number.POSITIVE_INFINITY;
-  for (let times = 0; times < 4; times++) {
-    await wait(150);
-    least = Math.min(least, (await ask(server, 'rss')).rss);
-  }
-  return least;
 }
 
 /** The built server and the load, each a process. */

@@ -22,6 +22,8 @@ interface Manifest {
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const lock: Lock = JSON.parse(read('package-lock.json'));
+/** That of the peers of the bench. */
+const benchLock: Lock = JSON.parse(read('bench/package-lock.json'));
 const manifest: Manifest = JSON.parse(read('package.json'));
 
 /** Every copy of a package, nested ones included, by its place. */
@@ -92,11 +94,13 @@ t.test('lockfile / a nested copy below its floor → is named', async (t) => {
 
 t.test('lockfile / addresses of packages → there are none', async (t) => {
   t.strictSame(resolvedIn(lock), []);
+  t.strictSame(resolvedIn(benchLock), []);
   t.strictSame(resolvedIn({ packages: { a: { resolved: 'https://example.com/a.tgz' } } }), ['a']);
 });
 
 t.test('lockfile / packages for other systems → are all there', async (t) => {
   t.strictSame(leftOut(lock), []);
+  t.strictSame(leftOut(benchLock), []);
   const packages = {
     'node_modules/a': { optionalDependencies: { b: '1.0.0', c: '1.0.0' } },
     'node_modules/b': {},

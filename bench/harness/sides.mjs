@@ -1,0 +1,143 @@
+// The sides of a work: a server and its load each, all alive at once, of which one works at a time.
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { talk as earshotTalk } from '../peers/earshot.mjs';
+import * as floor from '../peers/floor.mjs';
+import { stop } from '../processes.mjs';
+import { openSocket, until } from '../sockets.mjs';
+import { Load, pin } from './native.mjs';
+import { ratio, summary, takeTurns } from './windows.mjs';
+
+/** In a short look. */
+const LEFT_OUT = ['fastify-websocket', 'sockjs', 'ws-bytes'];
+
+/** A message of 128 bytes. */
+export const DATA = dataOf(128);
+
+export function dataOf(bytes) {
+  const empty = JSON.stringify({ user: 'ann', text: '' });
+  return JSON.stringify({ user: 'ann', text: 'x'.repeat(Math.max(0, bytes - empty.length)) });
+}
+
+/** Starts a peer, with a load beside it. */
+export async function startSide(bench, name, options) {
+  const peer = name === 'floor' ? floor : await import(`../peers/${name.split('/')[0]}.mjs`);
+  const { programs, profiles } = bench;
+  const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
+  const { server, port } = await peer.start({ programs, execArgv, ...options });
+  pin(server.pid, 0);
+  const load = new Load(bench.programs.load, server);
+  const talk = peer.talk?.(options);
+  if (options.modulus !== undefined) await load.tell('modulus', options.modulus);
+  return {
+    name,
+    title: options.title ?? peer.title,
+    server,
+    port,
+    load,
+    talk,
+    stop: () => stopSide({ server, load }),
+  };
+}
+
+async function stopSide({ server, load }) {
+  load.stop();
+  if (server.channel) return stop(server);
+  const exited = once(server, 'exit');
+  server.stdin.end();
+  await exited;
+}
+
+/** Opens the readers and the publishers of a side. */
+export async function connectSide(side, { readers, publishers }) {
+  const { load, port, talk } = side;
+  if (publishers > 0)
+    await load.open('p', {
+      kind: talk.publisherKind ?? talk.kind,
+      count: publishers,
+      port,
+      steps: talk.publisher,
+    });
+  if (readers === 0) return undefined;
+  return load.open('r', { kind: talk.kind, count: readers, port, steps: talk.reader });
+}
+
+/** What a reader of Earshot is sent for one message of this data: the floor sends the same. */
+export async function bytesOnWire({ name, port, talk }, data) {
+  const reads = name === 'earshot' ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
+  const [reader, publisher] = await Promise.all([openSocket(port), openSocket(port)]);
+  const numbered = (bytes) =>
+    Buffer.from(Buffer.from(bytes).toString('latin1').replace('#####', '00000'), 'latin1');
+  const follow = async (socket, steps) => {
+    for (const [said, end] of steps) {
+      const came = until(socket, (text) => text.includes(String(end)));
+      socket.write(numbered(said));
+      await came;
+    }
+  };
+  publisher.resume();
+  await Promise.all([follow(reader, reads), follow(publisher, talk.publisher)]);
+  const chunks = [];
+  reader.on('data', (chunk) => chunks.push(chunk));
+  const came = until(reader, (text) => text.includes(data));
+  publisher.write(numbered(talk.publish(data)));
+  await came;
+  await wait(100); // what comes after it, to the same reader
+  for (const socket of [reader, publisher]) socket.destroy();
+  return Buffer.concat(chunks);
+}
+
+/**
+ * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window;
+ * `targets` are what Earshot has to reach: { than, most } as a ratio of CPU, or of another value.
+ */
+export async function sideBySide(bench, work) {
+  const { mode, subscriptions, modulus, data = DATA, open, targets } = work;
+  const peers = bench.quick ? work.peers.filter((name) => !LEFT_OUT.includes(name)) : work.peers;
+  const options = { mode, subscriptions, modulus, ...work.options };
+  const earshot = await startSide(bench, work.subject ?? 'earshot', options);
+  const sides = [earshot];
+  for (const name of peers) sides.push(await startSide(bench, name, options));
+  const withFloor =
+    work.floor === false || bench.programs.floor === undefined
+      ? undefined
+      : await floorOf(bench, earshot, options, data);
+  const all = withFloor === undefined ? sides : [withFloor, ...sides];
+  try {
+    for (const side of all) {
+      await connectSide(side, open);
+      await work.prepare?.(side);
+    }
+    const turns = await takeTurns({
+      sides: sides.map((side) => ({ name: side.name, window: (ms) => work.window(side, ms) })),
+      floor: withFloor && { window: (ms) => work.window(withFloor, ms) },
+      ...turnsOf(bench),
+      ...work.turns,
+      ...bench.turns,
+    });
+    const titles = new Map(all.map(({ name, title }) => [name, title]));
+    const rows = summary(turns, titles);
+    return { rows, checks: checksOf(targets, (than, value) => ratio(turns, earshot.name, than, value)) };
+  } finally {
+    await Promise.all(all.map((side) => side.stop()));
+  }
+}
+
+/** How often, and how long: what a work says itself goes over it. */
+export function turnsOf({ quick }) {
+  if (quick) return { rounds: 3, windowMs: 120, tries: 1, warmCpuMs: 300 };
+  return { rounds: 6, windowMs: 400, tries: 2, warmCpuMs: 1000 };
+}
+
+async function floorOf(bench, earshot, options, data) {
+  return startSide(bench, 'floor', { ...options, bytes: await bytesOnWire(earshot, data) });
+}
+
+/** Each target with what was seen of it. */
+export function checksOf(targets, seenOf) {
+  return targets.map(({ than, most, value, text }) => ({
+    text: text ?? `${value ?? 'CPU'}, times ${than}`,
+    most,
+    seen: seenOf(than, value),
+  }));
+}
