@@ -65,6 +65,7 @@ class Model {
   log: Written[] = [];
   gone = 0;
   closed = false;
+  lastAt = 0;
   epoch: string;
   readonly places: { readonly epoch: string; readonly seq: number }[] = [];
   readonly #retention: Retention;
@@ -105,7 +106,8 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
       const answer = await store.append('a', [{ from: 'ann', data }]).catch(({ code }) => code);
       if (model.closed) return same(answer, 'closed');
       const seq = model.tail + 1;
-      model.log.push({ seq, at: clock.ms, data });
+      model.lastAt = Math.max(clock.ms, model.lastAt); // a clock that is set back makes no message older than the one before
+      model.log.push({ seq, at: model.lastAt, data });
       model.trim(clock.ms);
       model.places.push({ epoch: model.epoch, seq });
       return same(answer, { offset: formatOffset(model.epoch, seq), duplicate: false, closed: false });
@@ -135,7 +137,7 @@ async function take(step: Step, store: Store, clock: { ms: number }, model: Mode
       await store.delete('a');
       const { epoch } = await store.open('a');
       if (epoch <= model.epoch) throw new Error(`the epoch ${epoch} is not later than ${model.epoch}`);
-      Object.assign(model, { log: [], gone: 0, closed: false, epoch });
+      Object.assign(model, { log: [], gone: 0, closed: false, lastAt: 0, epoch });
       model.places.push({ epoch, seq: 0 });
     }
   }
