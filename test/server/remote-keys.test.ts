@@ -197,6 +197,22 @@ t.test('rotation / nobody came for long → the keys are fetched before one is b
   t.equal(server.asked(), 3);
 });
 
+t.test(
+  'outage / half an answer, and a fetch that has lost its signal → given up in time all the same',
+  async (t) => {
+    const server = await keyServer(t, (_request, response) => response.write('{"keys":['));
+    const fresh = rig({ jwksUrl: server.url });
+    fresh.parts.fetch = (url, { signal: _, ...init } = {}) => fetch(url, init);
+    fresh.parts.fetchTimeoutMs = 50;
+    await refuses(t, fresh.check(tokenOf(first, 'a')), 'unavailable');
+    t.match(fresh.errors, [{ cause: { message: 'there was no whole answer within 50 ms' } }]);
+    server.answers([keyOf(first, 'a')]);
+    fresh.parts.fetchTimeoutMs = 10_000;
+    fresh.clock.ms += COOLDOWN_MS;
+    await accepts(t, fresh.check(tokenOf(first, 'a')), 'the next one is not waited for by it');
+  },
+);
+
 t.test('outage / of each kind → unavailable where there are no keys; else those at hand hold', async (t) => {
   const elsewhere = await keyServer(t, [keyOf(second, 'b')]);
   const text =

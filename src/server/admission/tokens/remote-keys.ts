@@ -82,12 +82,11 @@ export class RemoteKeys {
   async #fetch(): Promise<void> {
     const { fetch, now, logError, fetchTimeoutMs = FETCH_TIMEOUT_MS } = this.#parts;
     try {
-      const response = await fetch(this.#url, {
-        redirect: 'error',
-        headers: { accept: 'application/jwk-set+json, application/json' },
-        signal: AbortSignal.timeout(fetchTimeoutMs),
-      });
-      this.#keys = keysOf(await textOf(response), this.#algorithms);
+      const headers = { accept: 'application/jwk-set+json, application/json' };
+      const text = await inTime(fetchTimeoutMs, async (signal) =>
+        textOf(await fetch(this.#url, { redirect: 'error', headers, signal }), signal),
+      );
+      this.#keys = keysOf(text, this.#algorithms);
       this.#goodAt = now();
     } catch (cause) {
       logError(new Error(`${this.#option}: the keys can't be had`, { cause }));
@@ -101,18 +100,42 @@ export class RemoteKeys {
   }
 }
 
+/**
+ * What comes of some work, unless it takes longer. Not left to the signal alone: once there is a response, a fetch of
+ * Node may lose it to the collection of garbage, and wait for ever.
+ */
+function inTime<Result>(ms: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const controller = new AbortController();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const late = new Error(`there was no whole answer within ${ms} ms`);
+      controller.abort(late);
+      reject(late);
+    }, ms);
+    work(controller.signal)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
 /** The body, up to its bound. Throws where it is more, or the answer isn't 200. */
-async function textOf(response: Response): Promise<string> {
+async function textOf(response: Response, signal: AbortSignal): Promise<string> {
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new Error(`the answer is ${response.status}`);
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_SET_BYTES) throw new Error(`the set has more than ${MAX_SET_BYTES} bytes`);
-    chunks.push(chunk);
+  const reader = response.body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {}); // nobody waits for it any more
+  signal.addEventListener('abort', cancel);
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    bytes += read.value.byteLength;
+    if (bytes > MAX_SET_BYTES) {
+      cancel();
+      throw new Error(`the set has more than ${MAX_SET_BYTES} bytes`);
+    }
+    chunks.push(read.value);
   }
   return Buffer.concat(chunks).toString();
 }
