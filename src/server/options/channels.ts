@@ -60,7 +60,7 @@ export const rule = z.strictObject({
     .max(MAX_FLUSH_MS)
     .default(0)
     .describe(
-      'for how long messages gather before they leave for live readers in one write: 0 for what one turn of the event loop brings; 5 to 20 halve the cost of a busy channel, and delay each message by as much at most',
+      'for how long messages gather before they leave for live readers in one write: 0 for what one turn of the event loop brings; longer, and a busy channel costs less, and each message may come so much later',
     ),
   schema,
 });
