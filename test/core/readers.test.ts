@@ -6,8 +6,9 @@ import { followMany, followOne } from '../../src/core/streams/follow.js';
 import { parseOffset } from '../../src/protocol/offset.js';
 import { NOW } from '../../src/protocol/version.js';
 import { jsonEncoding } from '../../src/transport/websocket/encodings.js';
-import { identityOf, Rig } from '../support/core.js';
+import { identityOf, memoryStore, Rig } from '../support/core.js';
 import { FakeCarrier } from '../support/fake-carrier.js';
+import { SlowStore } from '../support/fake-stores.js';
 
 /** A response: it is there for what it begins with, and nothing comes back to a ping. */
 function response(rig: Rig, visit?: Visit, encoding = jsonEncoding) {
@@ -105,6 +106,27 @@ t.test('follow / several channels → settled once all are, and only then', asyn
   t.same([entered, settledBefore], [['b', 'c'], 0]);
   t.equal(carrier.settledTimes, 1);
   t.match(carrier.envelopes, [{ channel: 'a', data: 1 }]);
+});
+
+t.test('follow / the carrier drains before it begins → nothing is read yet, no gap later', async (t) => {
+  let store: SlowStore | undefined;
+  const rig = new Rig({ store: (parts) => (store = new SlowStore(memoryStore(parts))) });
+  const { carrier, session } = response(rig);
+  let letGo = () => {};
+  await followMany(rig.node, session, [{ channel: 'a', start: NOW }], false, () => {
+    letGo = store?.hold('read') ?? letGo;
+    carrier.drain();
+  });
+  await rig.append('a', 1);
+  await rig.settle();
+  carrier.fill();
+  await rig.append('a', 2);
+  await rig.settle();
+  letGo();
+  carrier.drain();
+  await rig.settle();
+  t.match(carrier.envelopes, [{ data: 1 }, { data: 2 }]);
+  t.equal(carrier.envelopes.length, 2);
 });
 
 t.test('follow / one of several may not be → nothing is kept of the others', async (t) => {

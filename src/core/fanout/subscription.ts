@@ -44,7 +44,7 @@ export interface Source {
 }
 
 /**
- * A session's position in a channel. It is *live* while it stands at the tail and its carrier takes what
+ * A session's position in a channel. It is *joining* until `begin`, and gets nothing; then it is *live* while it stands at the tail and its carrier takes what
  * comes; otherwise it is *catching up*: it reads the log at the pace of its carrier. Joining with history,
  * resuming after a cut and reading slowly are this one thing.
  */
@@ -60,7 +60,7 @@ export class Subscription {
   offset: string;
   /** The last thing it was told, where the feed has ended it. */
   last: Push | undefined;
-  state: 'catching up' | 'live' | 'ended' = 'catching up';
+  state: 'joining' | 'catching up' | 'live' | 'ended' = 'joining';
   /** Where in the feed's list of live subscriptions it stands. */
   liveIndex = -1;
   /** Joined and left that found no room; told when there is some. By session, what cancels out is gone. */
@@ -82,6 +82,8 @@ export class Subscription {
 
   /** Goes on from the page that the position came from. `untold`: what no reply has said of it. */
   begin(page: Page, untold?: Page['lost']): void {
+    if (this.state !== 'joining') return;
+    this.state = 'catching up';
     this.feed.add(this);
     if (untold !== undefined && !this.#jump(page, untold)) return;
     if (this.session.hasRoom) this.#take(page);

@@ -173,7 +173,7 @@ export class Session implements Requester, Subscriber {
   #review(last?: Push): void {
     if (!this.carrier.endsWithSubscriptions || this.#assembling || this.ended) return;
     if (this.subscriptions.size > 0) {
-      for (const { state } of this.subscriptions.values()) if (state === 'catching up') return;
+      for (const { state } of this.subscriptions.values()) if (state !== 'live') return;
       this.carrier.settled();
       return;
     }
