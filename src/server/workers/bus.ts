@@ -1,0 +1,25 @@
+import type { Link } from '../../store/shared/outbox.js';
+import { Outbox } from '../../store/shared/outbox.js';
+
+/** What a worker says to the other workers of its server, and hears from them. */
+export class WorkerBus {
+  readonly #outbox: Outbox<string>;
+  readonly #listeners = new Set<(text: string) => void>();
+
+  constructor(link: Link) {
+    this.#outbox = new Outbox<string>(link, setImmediate);
+    // what comes is of Relay: no other speaks on this link
+    link.listen((texts) => {
+      for (const text of texts as readonly string[]) for (const hear of [...this.#listeners]) hear(text);
+    });
+  }
+
+  publish(text: string): void {
+    this.#outbox.add(text);
+  }
+
+  listen(hear: (text: string) => void): () => void {
+    this.#listeners.add(hear);
+    return () => void this.#listeners.delete(hear);
+  }
+}
