@@ -8,6 +8,7 @@ import { Presence } from './fanout/presence.js';
 import type { Subscription } from './fanout/subscription.js';
 import type { CoreHooks } from './hooks.js';
 import type { Limits } from './limits.js';
+import type { NeighbourParts } from './neighbours/bus.js';
 import type { Identity } from './policy/policy.js';
 import type { PolicyTable } from './policy/table.js';
 import type { Quota } from './quota/quota.js';
@@ -46,6 +47,8 @@ export interface NodeParts {
   readonly makeId: () => string;
   /** Asks for a call of `wake` at this time of uptimeMs; an earlier one that was asked for stands. */
   readonly alarm: (atMs: number) => void;
+  /** Where there are other nodes of the same store. Without it this is the only one. */
+  readonly neighbours?: NeighbourParts | undefined;
 }
 
 /** One process: its store, its fan-out, its sessions. */

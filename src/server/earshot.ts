@@ -34,6 +34,9 @@ import { HeldAnswers } from './routes/held-answers.js';
 import { storeFor } from './store.js';
 import { Bodies } from './streams/bodies.js';
 
+/** A node that is silent for so long is gone. */
+const NEIGHBOUR_LEASE_MS = 5000;
+
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
   /** For all of it, in ms. */
@@ -114,6 +117,7 @@ export class Earshot implements AsyncDisposable {
       random: Math.random,
       makeId: randomUUID,
       alarm: (atMs) => this.#alarm.ring(atMs),
+      neighbours: options.bus && { bus: options.bus, leaseMs: NEIGHBOUR_LEASE_MS },
     });
     this.#alarm = new Alarm(uptimeMs, () => this.node.wake());
     this.sessions = new SessionRegistry(this.node);
