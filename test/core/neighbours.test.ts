@@ -157,7 +157,7 @@ t.test('presence / news come again, late → they are known, and change nothing'
   await ann.cut();
   await all.settle();
   all.bus.publish('b', came);
-  await all.seconds(2);
+  await all.settle();
   t.match(came, /"joined"/);
   t.same(all.members('a', 'room'), []);
 });

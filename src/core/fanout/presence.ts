@@ -55,7 +55,8 @@ export class Presence {
     const { channel, session } = subscription;
     const room = this.#roomOf(channel);
     const entry = this.#enter(room, channel, session.member);
-    if (!this.#isHere(entry)) this.#neighbourhood?.joined(channel, entry.member);
+    if (this.#neighbourhood !== undefined && !this.#isHere(entry))
+      this.#neighbourhood.joined(channel, entry.member);
     entry.subscriptions++;
     this.#leased.delete(entry);
     if (subscription.presence) room.watchers.add(subscription);

@@ -3,7 +3,7 @@ import { isChannel, MAX_CHANNEL_LENGTH } from '../channel.js';
 import { leftCause } from '../pushes.js';
 
 /** What nodes of another version say is not understood, and left aside. */
-const VERSION = 1;
+export const NEWS_VERSION = 1;
 
 /** A text that is longer than this is no news. */
 export const MAX_NEWS_CHARS = 256 * 1024;
@@ -59,7 +59,7 @@ export type Order = z.infer<typeof order>;
 const item = z.discriminatedUnion('type', [joined, left, revoked, order]);
 export type Item = z.infer<typeof item>;
 
-const common = { v: z.literal(VERSION), node: id };
+const common = { v: z.literal(NEWS_VERSION), node: id };
 
 /** What has changed. A node numbers its news, so that a hole is seen. */
 const changes = z.strictObject({
@@ -75,7 +75,8 @@ const changes = z.strictObject({
 });
 export type Changes = z.infer<typeof changes>;
 
-const news = z.discriminatedUnion('type', [
+/** Everything that a node may say to another. */
+export const news = z.discriminatedUnion('type', [
   changes,
   /** A node is there, and has told so many news. */
   z.strictObject({ ...common, type: z.literal('beat'), number }),
@@ -113,10 +114,10 @@ export function encodeChanges(
   { number, begins, ends }: Pick<Changes, 'number' | 'begins' | 'ends'>,
   items: readonly string[],
 ): string {
-  const head = JSON.stringify({ v: VERSION, node, type: 'changes', number, begins, ends });
+  const head = JSON.stringify({ v: NEWS_VERSION, node, type: 'changes', number, begins, ends });
   return `${head.slice(0, -1)},"items":[${items.join()}]}`;
 }
 
 export function encodeSign(node: string, sign: Sign): string {
-  return JSON.stringify({ v: VERSION, node, ...sign });
+  return JSON.stringify({ v: NEWS_VERSION, node, ...sign });
 }

@@ -42,6 +42,11 @@ export class SessionRegistry {
     return this.#node.sessions.size;
   }
 
+  /** True where other nodes are heard of: a session that is not here may be there. */
+  get hasOtherNodes(): boolean {
+    return (this.#node.neighbours?.count ?? 0) > 0;
+  }
+
   /** In the order of their ids; all of them unless a `limit` is given. */
   list({ after = '', limit = Number.POSITIVE_INFINITY }: ListOptions = {}): SessionInfo[] {
     const { sessions } = this.#node;
