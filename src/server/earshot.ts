@@ -99,6 +99,7 @@ export class Earshot implements AsyncDisposable {
       channels: () => this.node.hub.channels,
       draining: () => this.leaving,
       eventLoopDelay: () => this.eventLoopDelay,
+      neighbours: () => this.node.neighbours?.count ?? 0,
     });
     const hooks = guardHooks(options.hooks, options.hookTimeoutMs, this.journal);
     const authenticate = this.#authenticator(options);
@@ -131,8 +132,8 @@ export class Earshot implements AsyncDisposable {
       metrics: this.metrics,
       journal: this.journal,
     });
-    this.#ticker = setInterval(() => this.#tick(), tickMs(options)).unref();
     this.node.neighbours?.meet();
+    this.#ticker = setInterval(() => this.#tick(), tickMs(options)).unref();
   }
 
   get store(): Store {

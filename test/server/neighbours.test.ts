@@ -52,6 +52,7 @@ function operator(url: string, method: string, path: string, body?: object) {
 
 t.test('presence / clients on two nodes → each is told of the other, and every API lists both', async (t) => {
   const { a, b } = await twoNodes(t);
+  t.equal(await a.metric('earshot_neighbours'), 1);
   const ann = await peer(t, a.wsUrl, await as('ann'));
   await ann.call({ type: 'subscribe', channel: 'room', presence: true });
   await eventually('ann on the other node', () => b.app.earshot.presence('room').count === 1);
@@ -89,7 +90,11 @@ t.test('presence / a node is closed → its members leave by drain, and nobody e
   await ann.next('joined');
   await b.app.close();
   t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'drain' });
-  t.notOk(a.app.earshot.sessions.hasOtherNodes);
+  t.strictSame(
+    [a, b].map(({ app }) => app.earshot.sessions.hasOtherNodes),
+    [false, false],
+  );
+  t.equal(b.app.earshot.presence('room').count, 0);
   t.equal((await operator(a.url, 'DELETE', '/sessions/none')).status, 404);
 });
 

@@ -60,11 +60,12 @@ export class Neighbours {
     outbox.tick();
   }
 
-  /** This node ends: the others are told so, and not heard any more. */
+  /** This node ends: the others are told so, and not heard of any more. */
   leave(): void {
     this.#unlisten?.();
     this.#unlisten = undefined;
     this.#parts.outbox.close();
+    for (const [id, node] of this.#nodes) this.#remove(id, node, 'drain');
   }
 
   /** Nothing that comes from a bus makes it fail. */
