@@ -337,6 +337,43 @@ t.test('bus / it throws → logged, and the node goes on', async (t) => {
   t.same(all.members('a', 'room'), [ann.session.id]);
 });
 
+t.test('bus / what comes makes something fail here → logged, and the node goes on', async (t) => {
+  const all = new Neighbourhood(['a', 'b']);
+  const watcher = all.peer('a', 'watcher');
+  await watcher.subscribe('room', undefined, true);
+  await all.settle();
+  const fault = new Error('a bug in a carrier');
+  watcher.carrier.write = () => {
+    throw fault;
+  };
+  const bob = all.peer('b');
+  await bob.subscribe('room');
+  await all.settle();
+  t.same(all.node('a').logged, [{ error: fault, context: {} }]);
+  await all.peer('b').subscribe('hall');
+  await all.settle();
+  t.equal(all.members('a', 'hall').length, 1);
+});
+
+t.test('orders / lost on the way, whatever it is → carried out within two seconds', async (t) => {
+  const all = new Neighbourhood(['a', 'b']);
+  const peers = ['ann', 'bob', 'eve'].map((user) => all.peer('b', user, { user, tokenId: `of ${user}` }));
+  await all.peer('b').subscribe('room');
+  await all.seconds(1);
+  const { orders } = all.node('a').node;
+  all.bus.copies = () => 0;
+  orders.end({ session: peers[0]?.session.id ?? '' });
+  orders.end({ user: 'bob' });
+  orders.revoke({ tokenId: 'of eve' }, FOREVER);
+  await all.settle();
+  all.bus.copies = () => 1;
+  await all.seconds(2);
+  t.same(
+    peers.map(({ carrier }) => carrier.closedWith?.code),
+    [4403, 4403, 4401],
+  );
+});
+
 t.test('bus / a member that other nodes would not take → is here, and is refused in words', async (t) => {
   const all = new Neighbourhood(['a', 'b']);
   const [ann, bob] = [all.peer('a', 'n'.repeat(300)), all.peer('a')];
