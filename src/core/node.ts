@@ -162,8 +162,16 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.hooks.onDisconnect?.({ ...actor, session: id, transport: carrier.transport, cause, beganAt });
   }
 
-  #outbox({ makeId, journal, uptimeMs, defer }: NodeParts, bus: Bus): Outbox {
-    return new Outbox({ bus, node: makeId(), journal, uptimeMs, defer, held: () => this.orders.held() });
+  #outbox({ makeId, journal, uptimeMs, defer, later }: NodeParts, bus: Bus): Outbox {
+    return new Outbox({
+      bus,
+      node: makeId(),
+      journal,
+      uptimeMs,
+      defer,
+      later,
+      held: () => this.orders.held(),
+    });
   }
 
   /** Of channels whose presence nobody is told here, nobody needs to know. */

@@ -275,6 +275,39 @@ t.test(
   },
 );
 
+t.test(
+  'presence / many ask again and again → a tenth of the time goes into telling, and all are told',
+  async (t) => {
+    const all = new Neighbourhood(['a']);
+    const a = all.node('a');
+    await all.settle();
+    const snapshots = () => all.bus.texts.filter((text) => text.includes('"begins"')).length;
+    const ask = async (name: string) => {
+      all.bus.publish(name, JSON.stringify({ v: 1, node: name, type: 'ask', of: 'a.s1' }));
+      all.bus.deliver();
+      await promises();
+    };
+    await ask('x');
+    a.pass(10); // while it is told
+    await ask('y');
+    await all.settle();
+    t.equal(snapshots(), 1);
+    a.pass(89);
+    for (let each = 0; each < 20; each++) await ask(`z${each}`);
+    await all.settle();
+    t.equal(snapshots(), 1);
+    a.pass(1);
+    await all.settle();
+    t.equal(snapshots(), 2, 'once for all of them');
+    a.pass(1000);
+    await all.settle();
+    t.equal(snapshots(), 2);
+    await ask('x');
+    await all.settle();
+    t.equal(snapshots(), 3, 'at once again');
+  },
+);
+
 t.test('bus / nonsense → refused in words, nothing changes, nothing fails', async (t) => {
   const all = new Neighbourhood(['a']);
   const { node } = all.node('a');

@@ -57,7 +57,7 @@ export class Neighbours {
       else if (node.misses()) outbox.ask(id);
       node.tick();
     }
-    outbox.tick();
+    outbox.beat();
   }
 
   /** This node ends: the others are told so, and not heard of any more. */

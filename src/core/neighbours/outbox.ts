@@ -9,8 +9,8 @@ import { Roster } from './roster.js';
 /** Of one text, about; an item has a few hundred. */
 const MAX_CHARS = 64 * 1024;
 const MAX_ITEMS = 500;
-/** Everything is told again so often at most, in ms: a little less than the second between two ticks. */
-const SNAPSHOT_EVERY_MS = 900;
+/** After everything was told again, nobody is told everything for so many times as long as that took. */
+const REST = 9;
 
 export interface OutboxParts {
   readonly bus: Bus;
@@ -21,6 +21,8 @@ export interface OutboxParts {
   readonly uptimeMs: () => number;
   /** Runs at the end of this turn of the event loop. */
   readonly defer: (run: () => void) => void;
+  /** Runs after so many ms. */
+  readonly later: (run: () => void, ms: number) => void;
   /** What is told besides the members, where everything is told again. */
   readonly held: () => Iterable<Item>;
 }
@@ -41,7 +43,8 @@ export class Outbox {
   #pendingChars = 0;
   /** What is still to be told again. */
   #rest: Iterator<Item> | undefined;
-  #snapshotAtMs = Number.NEGATIVE_INFINITY;
+  #beganAtMs = 0;
+  #isResting = false;
   /** Somebody has asked who gets nothing of what is being told. */
   #askedAgain = false;
   #closed = false;
@@ -77,25 +80,36 @@ export class Outbox {
     this.#say({ type: 'ask', ...(of !== undefined && { of }) });
   }
 
-  /** Somebody wants to hear everything: now, or after a while where others have asked just now. */
+  /** Somebody wants to hear everything: now, or soon where it was told just now. */
   asked(): void {
     this.#askedAgain = true;
     this.#answer();
   }
 
   /** To be called about every second. */
-  tick(): void {
+  beat(): void {
     this.#say({ type: 'beat', number: this.#number });
-    this.#answer();
   }
 
   #answer(): void {
-    const now = this.#parts.uptimeMs();
-    if (!this.#askedAgain || this.#rest !== undefined || now - this.#snapshotAtMs < SNAPSHOT_EVERY_MS) return;
+    if (!this.#askedAgain || this.#isResting || this.#rest !== undefined) return;
     this.#askedAgain = false;
-    this.#snapshotAtMs = now;
+    this.#beganAtMs = this.#parts.uptimeMs();
     this.#rest = this.#everything();
     this.#parts.defer(() => this.#piece(true));
+  }
+
+  /** Telling takes a tenth of the time at most, however many ask. */
+  #pause(): void {
+    this.#rest = undefined;
+    this.#isResting = true;
+    this.#parts.later(
+      () => {
+        this.#isResting = false;
+        this.#answer();
+      },
+      REST * (this.#parts.uptimeMs() - this.#beganAtMs),
+    );
   }
 
   /** The last that is heard of this node. */
@@ -131,7 +145,7 @@ export class Outbox {
       items.push(text);
       chars += text.length;
     }
-    if (isLast) this.#rest = undefined;
+    if (isLast) this.#pause();
     else this.#parts.defer(() => this.#piece(false));
     this.#publish(items, { ...(isFirst && { begins: true }), ...(isLast && { ends: true }) });
   }
