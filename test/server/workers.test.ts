@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import type { Test } from 'tap';
@@ -10,11 +11,14 @@ import { eventually } from '../support/app.js';
 import { makeCertificate } from '../support/certificates.js';
 import { startChild } from '../support/child.js';
 import { builtEarshot, CLEAN, COMMAND, earshot, failsWith } from '../support/command.js';
+import { KEY } from '../support/operator.js';
 import type { Peer } from '../support/peer.js';
+import { peer } from '../support/peer.js';
 import { dataFolder, startServer } from '../support/spawn.js';
 import { childrenOf, connected, startWorkers } from '../support/workers.js';
 
-t.setTimeout(120_000);
+// Each server is three processes to start: some 20 s where nothing else runs.
+t.setTimeout(300_000);
 
 const SERVE = ['serve', '--dev', '--port', '0', '--workers', '2'];
 
@@ -25,102 +29,146 @@ function followed(peers: readonly Peer[]): { readonly open: () => readonly Peer[
   return { open: () => [...open] };
 }
 
-t.test('publish / to one worker → readers of all workers have it, in one order', async (t) => {
-  const server = await startWorkers(t);
-  const peers = await connected(t, server, 6);
-  for (const each of peers) await each.call({ type: 'subscribe', channel: 'a' });
-  t.equal(await server.metric('earshot_channels'), 2, 'both workers have readers of it');
-  t.equal(await server.metric('earshot_sessions'), 6);
-  const numbers = Array.from({ length: 60 }, (_, at) => at);
-  await Promise.all(numbers.map((data) => peers[data % 6]?.call({ type: 'publish', channel: 'a', data })));
-  const orders = await Promise.all(
-    peers.map(async (each) => {
-      const offsets: string[] = [];
-      while (offsets.length < numbers.length) {
-        const { offset } = await each.next('message');
-        offsets.push(offset);
-      }
-      return offsets;
-    }),
-  );
-  for (const offsets of orders) t.same(offsets, [...(orders[0] ?? [])].sort());
-  t.equal(await server.metric('earshot_messages_in_total'), 60);
-  t.equal(await server.metric('earshot_messages_out_total'), 360);
-  t.match(await server.stop(), { code: 0 });
-  t.equal(server.stderr(), '');
-  t.match(
-    server.stdout(),
-    /^Earshot is ready: open \S+\/\nDEVELOPMENT MODE.*\nWhat is published.*\n$/,
-    'said once',
-  );
-});
+t.test('two workers / one server through all of it', async (t) => {
+  const data = dataFolder(t);
+  const server = await startWorkers(t, { args: ['--data', data], env: { EARSHOT_ADMIN_KEY: KEY } });
 
-t.test('kill -9 of a worker → the others go on, another comes, and totals do not go back', async (t) => {
-  const server = await startWorkers(t);
-  const peers = await connected(t, server, 4);
-  for (const each of peers) await each.call({ type: 'subscribe', channel: 'a' });
-  for (const each of peers) await each.call({ type: 'publish', channel: 'a', data: 1 });
-  t.equal(await server.metric('earshot_messages_in_total'), 4);
-  const { open } = followed(peers);
-  const [victim = 0, survivor] = server.pids();
-  process.kill(victim, 'SIGKILL');
-  await eventually('half of the connections lost', () => open().length === 2);
-  const [reader, publisher] = open();
-  for (let data = 0; data < 5; data++)
-    t.match(await publisher?.call({ type: 'publish', channel: 'a', data }), { type: 'published' });
-  const log = await reader?.call({ type: 'history', channel: 'a' });
-  t.match(log, { type: 'history', messages: { length: 9 } });
-  await server.serving(2);
-  t.equal(server.pids().includes(victim), false);
-  t.equal(server.pids()[0], survivor);
-  t.equal(await server.metric('earshot_messages_in_total'), 9, 'what the dead one has counted counts');
-  t.equal(await server.metric('earshot_sessions'), 2);
-  const again = await connected(t, server, 4);
-  for (const each of again) await each.call({ type: 'subscribe', channel: 'a', offset: '-1' });
-  t.equal(await server.metric('earshot_channels'), 2, 'the new one serves as well');
-  t.match(server.stdout(), `"worker":${victim},"code":null,"signal":"SIGKILL","afterMs":0`);
-});
+  await t.test('presence and orders / of one worker → are those of all', async (t) => {
+    const peers: Peer[] = [];
+    const sessions: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      const each = await peer(t, server.wsUrl);
+      sessions.push((await each.next('welcome')).session);
+      await each.call({ type: 'subscribe', channel: 'room', presence: true });
+      peers.push(each);
+    }
+    for (const each of peers)
+      await eventually('all four', async () => {
+        const answer = await each.call({ type: 'presence', channel: 'room' });
+        return answer.type === 'presence' && answer.count === 4;
+      });
+    t.equal(await server.metric('earshot_channels'), 2, 'they are with two workers');
+    const headers = { authorization: `Bearer ${KEY}` };
+    for (const session of sessions)
+      await fetch(`${server.url}/v1/admin/sessions/${session}`, { method: 'DELETE', headers });
+    for (const each of peers) t.match(await each.closed, { code: 4403 });
+    t.equal(await server.metric('earshot_neighbours'), 1);
+  });
 
-t.test('SIGTERM to a worker → its clients are told to come back, another takes its place', async (t) => {
-  const server = await startWorkers(t);
-  const peers = await connected(t, server, 4);
-  const { open } = followed(peers);
-  const [worker = 0] = server.pids();
-  process.kill(worker, 'SIGTERM');
-  await eventually('half of them told', () => open().length === 2);
-  for (const each of peers.filter((each) => !open().includes(each))) {
-    t.match(await each.next('bye'), { code: 'draining', advice: 'retry' });
-    t.match(await each.closed, { code: 1012 });
-  }
-  await eventually('another', () => server.pids().length === 2 && !server.pids().includes(worker));
-  await server.serving(2);
-  t.equal(open().length, 2, 'the others were left alone');
-});
+  await t.test('publish / to one worker → readers of all workers have it, in one order', async (t) => {
+    const peers = await connected(t, server, 6);
+    for (const each of peers) await each.call({ type: 'subscribe', channel: 'a' });
+    t.equal(await server.metric('earshot_channels'), 2, 'both workers have readers of it');
+    t.equal(await server.metric('earshot_sessions'), 6);
+    const numbers = Array.from({ length: 60 }, (_, at) => at);
+    await Promise.all(numbers.map((data) => peers[data % 6]?.call({ type: 'publish', channel: 'a', data })));
+    const orders = await Promise.all(
+      peers.map(async (each) => {
+        const offsets: string[] = [];
+        while (offsets.length < numbers.length) {
+          const { offset } = await each.next('message');
+          offsets.push(offset);
+        }
+        return offsets;
+      }),
+    );
+    for (const offsets of orders) t.same(offsets, [...(orders[0] ?? [])].sort());
+    t.equal(await server.metric('earshot_messages_in_total'), 60);
+    t.equal(await server.metric('earshot_messages_out_total'), 360);
+    for (const each of peers) each.socket.terminate();
+  });
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`${signal} / to the primary → everybody is told, and it ends with 0`, async (t) => {
-    const server = await startWorkers(t);
+  await t.test('a second server on the folder → is refused, as the first one is there', async (t) => {
+    const second = await builtEarshot({ args: [...SERVE, '--data', data] });
+    failsWith(t, second, 1, new RegExp(`${server.child.pid}`));
+  });
+
+  await t.test('kill -9 of a worker → the others go on, another comes, totals do not go back', async (t) => {
     const peers = await connected(t, server, 4);
-    const ended = server.stop(signal);
+    for (const each of peers) await each.call({ type: 'subscribe', channel: 'b' });
+    for (const each of peers) await each.call({ type: 'publish', channel: 'b', data: 1 });
+    t.equal(await server.metric('earshot_messages_in_total'), 64);
+    const { open } = followed(peers);
+    const [victim = 0, survivor] = server.pids();
+    process.kill(victim, 'SIGKILL');
+    await eventually('half of the connections lost', () => open().length === 2);
+    const [reader, publisher] = open();
+    for (let data = 0; data < 5; data++)
+      t.match(await publisher?.call({ type: 'publish', channel: 'b', data }), { type: 'published' });
+    const log = await reader?.call({ type: 'history', channel: 'b' });
+    t.match(log, { type: 'history', messages: { length: 9 } });
+    await server.serving(2);
+    t.equal(server.pids().includes(victim), false);
+    t.equal(server.pids()[0], survivor);
+    t.equal(await server.metric('earshot_messages_in_total'), 69, 'what the dead one has counted counts');
+    t.equal(await server.metric('earshot_sessions'), 2);
+    const again = await connected(t, server, 4);
+    for (const each of again) await each.call({ type: 'subscribe', channel: 'b', offset: '-1' });
+    t.equal(await server.metric('earshot_channels'), 2, 'the new one serves as well');
+    t.match(server.stdout(), `"worker":${victim},"code":null,"signal":"SIGKILL","afterMs":0`);
+    for (const each of [...peers, ...again]) each.socket.terminate();
+  });
+
+  await t.test(
+    'a connection on its way to a worker that is killed → is closed, not left to wait',
+    async (t) => {
+      const [stuck = 0] = server.pids();
+      process.kill(stuck, 'SIGSTOP');
+      const sockets = Array.from({ length: 4 }, () => createConnection(server.port, '127.0.0.1'));
+      const gone: Socket[] = [];
+      for (const socket of sockets) {
+        t.teardown(() => socket.destroy());
+        socket.on('close', () => gone.push(socket)).on('error', () => {}); // a reset is an end as well
+        await once(socket, 'connect');
+      }
+      await connected(t, server, 2); // the other one serves
+      t.equal(gone.length, 0);
+      process.kill(stuck, 'SIGKILL');
+      await eventually('one that was closed', () => gone.length === 1);
+      await server.serving(2);
+    },
+  );
+
+  await t.test('SIGTERM to a worker → its clients are told, another takes its place', async (t) => {
+    const peers = await connected(t, server, 4);
+    const { open } = followed(peers);
+    const [worker = 0] = server.pids();
+    process.kill(worker, 'SIGTERM');
+    await eventually('half of them told', () => open().length === 2);
+    for (const each of peers.filter((each) => !open().includes(each))) {
+      t.match(await each.next('bye'), { code: 'draining', advice: 'retry' });
+      t.match(await each.closed, { code: 1012 });
+    }
+    await eventually('another', () => server.pids().length === 2 && !server.pids().includes(worker));
+    await server.serving(2);
+    t.equal(open().length, 2, 'the others were left alone');
+    for (const each of peers) each.socket.terminate();
+  });
+
+  await t.test('SIGTERM to the primary → everybody is told, and it ends with 0', async (t) => {
+    const peers = await connected(t, server, 4);
+    const ended = server.stop();
     for (const each of peers) {
       t.match(await each.next('bye'), { code: 'draining', advice: 'retry' });
       t.match(await each.closed, { code: 1012 });
     }
     t.strictSame(await ended, { code: 0, signal: null });
     t.equal(server.stderr(), '');
+    t.match(server.stdout(), /^Earshot is ready: open \S+\/\nDEVELOPMENT MODE.*\nWhat is published.*\n\{/);
+    t.equal(server.stdout().split('Earshot is ready').length, 2, 'said once');
   });
+});
 
-  t.test(`${signal} / to all processes at once, as a terminal does → the same`, async (t) => {
-    const env = { EARSHOT_DATA: dataFolder(t), LOG_LEVEL: 'warn' };
-    const child = await startChild(t, process.execPath, [COMMAND, ...SERVE], { env, isServer: true });
-    const [, url = ''] = await child.says(/ready: open (\S+)\/\n/);
-    await child.says(/is kept in/);
-    t.equal(childrenOf(child.pid).length, 2);
-    t.equal((await fetch(`${url}/readyz`)).status, 200);
-    t.strictSame(await child.stop(signal), { code: 0, signal: null });
-    t.notMatch(child.said(), /gone|has ended/);
-  });
-}
+t.test('SIGINT / to all processes at once, as a terminal does → ends with 0', async (t) => {
+  const env = { EARSHOT_DATA: dataFolder(t), LOG_LEVEL: 'warn' };
+  const child = await startChild(t, process.execPath, [COMMAND, ...SERVE], { env, isServer: true });
+  const [, url = ''] = await child.says(/ready: open (\S+)\/\n/);
+  await child.says(/is kept in/);
+  t.equal(childrenOf(child.pid).length, 2);
+  t.equal((await fetch(`${url}/readyz`)).status, 200);
+  t.strictSame(await child.stop('SIGINT'), { code: 0, signal: null });
+  t.notMatch(child.said(), /gone|has ended/);
+});
 
 t.test('SIGTERM / while the first worker starts → ends with 0, and nothing is left', async (t) => {
   const env = { EARSHOT_DATA: dataFolder(t), LOG_LEVEL: 'info' };
@@ -157,14 +205,11 @@ t.test('start / with what can not be → the same line and code as without worke
   const inUse = ['--dev', '--workers', '2', '--port', port, ...data];
   failsWith(t, await builtEarshot({ args: inUse }), 1, new RegExp(`^earshot: port ${port} of .* is in use`));
   const nobody = ['--workers', '2', '--port', '0', ...data];
-  failsWith(t, await builtEarshot({ args: nobody }), 2, /^earshot: nobody could connect/);
+  failsWith(t, await earshot({ args: nobody }), 2, /^earshot: nobody could connect/);
   const env = { EARSHOT_TOKEN_PUBLIC_KEY: 'garbage' };
   const alone = await builtEarshot({ args: ['--port', '0', ...data], env });
   t.equal(alone.code, 2);
   t.strictSame(await builtEarshot({ args: nobody, env }), alone, 'what only a worker finds wrong');
-  const server = await startWorkers(t, { args: data });
-  const second = await builtEarshot({ args: [...SERVE, ...data] });
-  failsWith(t, second, 1, new RegExp(`${server.child.pid}`));
 });
 
 t.test('--workers / none, too many, half a one → refused', async (t) => {
@@ -238,7 +283,7 @@ t.test('an error that nobody catches / in a worker → its clients are told, the
 async function shownAt(t: Test, port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
   t.teardown(() => socket.destroy());
-  await once(socket, 'secureConnect');
+  await Promise.race([once(socket, 'secureConnect'), once(socket, 'close').then(() => socket.destroy())]);
   const { serialNumber } = socket.getPeerCertificate();
   socket.destroy();
   return serialNumber;

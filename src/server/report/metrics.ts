@@ -68,7 +68,7 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
     this.#readDelay(readings);
     this.#readBytes('received_bytes_total', 'Bytes from peers.', 'received', readings);
     this.#readBytes('sent_bytes_total', 'Bytes to peers.', 'sent', readings);
-    this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours());
+    this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours(), 'max');
   }
 
   /** In the text format of Prometheus: of this process, or of all that serve together. */

@@ -1,8 +1,12 @@
+import type { Bus } from '../../core/neighbours/bus.js';
 import type { Link } from '../../store/shared/outbox.js';
 import { Outbox } from '../../store/shared/outbox.js';
 
+/** Waiting for the primary process; beyond that what is said is lost, as a bus may lose it. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+
 /** What a worker says to the other workers of its server, and hears from them. */
-export class WorkerBus {
+export class WorkerBus implements Bus {
   readonly #outbox: Outbox<string>;
   readonly #listeners = new Set<(text: string) => void>();
 
@@ -15,7 +19,7 @@ export class WorkerBus {
   }
 
   publish(text: string): void {
-    this.#outbox.add(text);
+    if (this.#outbox.waitingBytes < MAX_WAITING_BYTES) this.#outbox.add(text, text.length);
   }
 
   listen(hear: (text: string) => void): () => void {

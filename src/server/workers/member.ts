@@ -1,5 +1,6 @@
 import type { Worker } from 'node:cluster';
 import cluster from 'node:cluster';
+import { closeUntaken } from './handed.js';
 import type { OfPrimary, OfWorker } from './line.js';
 import { Line } from './line.js';
 import { markOf } from './mark.js';
@@ -33,6 +34,7 @@ export class Member {
   constructor() {
     const worker = cluster.fork(markOf(process.pid));
     this.#worker = worker;
+    closeUntaken(worker.process);
     this.line = new Line({
       send: (message, sent) => worker.process.send(message as object, undefined, undefined, () => sent()),
       listen: (hear) => worker.on('message', hear),

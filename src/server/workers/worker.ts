@@ -7,6 +7,7 @@ import { run } from '../run.js';
 import { SERVE_DEFAULTS } from '../settings/schema.js';
 import type { Settings } from '../settings/settings.js';
 import { within } from '../within.js';
+import { WorkerBus } from './bus.js';
 import type { Begin, OfPrimary, OfWorker } from './line.js';
 import { Line, linkOf } from './line.js';
 
@@ -45,7 +46,8 @@ export async function serveAsWorker(settings: Settings): Promise<void> {
 function optionsOf({ options }: Settings, line: PrimaryLine, { reconnectsPerSecond }: Begin) {
   const { data: _, fsync: __, ...rest } = options;
   const store = new SharedStore(linkOf(line, 'store'), setImmediate);
-  return { ...SERVE_DEFAULTS, ...rest, store, reconnectsPerSecond };
+  const bus = new WorkerBus(linkOf(line, 'bus'));
+  return { ...SERVE_DEFAULTS, ...rest, store, bus, reconnectsPerSecond };
 }
 
 function prepare(
