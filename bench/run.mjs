@@ -24,6 +24,7 @@ const ORDER = [
   'stores',
   'log',
   'flat',
+  'workers',
 ];
 
 const { values } = parseArgs({
