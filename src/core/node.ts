@@ -18,6 +18,7 @@ import type { LivenessTimes } from './session/liveness.js';
 import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Turns } from './session/turns.js';
 import { Slices } from './streams/slices.js';
 import type { Journal, Telemetry } from './telemetry.js';
 
@@ -69,6 +70,7 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly slices: Slices;
   readonly makeId: () => string;
   readonly #deadlines: Deadlines<Session>;
+  readonly #turns: Turns;
 
   constructor(parts: NodeParts) {
     this.store = parts.store;
@@ -92,6 +94,11 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.makeId = parts.makeId;
     this.presence = new Presence(parts.uptimeMs);
     this.#deadlines = new Deadlines(parts.alarm);
+    this.#turns = new Turns(parts.defer);
+  }
+
+  get turn(): number {
+    return this.#turns.number;
   }
 
   /** A session for a connection that was admitted. It has not spoken yet. */
