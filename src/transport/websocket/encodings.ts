@@ -1,12 +1,12 @@
 import type { Encoding } from '../../core/carrier.js';
 import { encodeMessage, toBase64 } from '../../protocol/encode.js';
-import { deflatedFrame, textFrame, textFrames } from './frame.js';
+import { deflatedFrame, textFrames } from './frame.js';
 
 /** Envelopes of the subprotocol, one a text frame. */
 export const jsonEncoding: Encoding<Uint8Array> = {
   messages: (channel, messages) => textFrames(messages.map((message) => encodeMessage(channel, message))),
-  push: (push) => textFrame(JSON.stringify(push)),
-  reply: textFrame,
+  push: (push) => textFrames([JSON.stringify(push)]),
+  reply: (text) => textFrames([text]),
 };
 
 /** What is compressed, for connections that agreed on permessage-deflate. */
@@ -21,7 +21,7 @@ export interface Compression {
 
 /** The same envelopes; those of messages compressed, once for all readers. */
 export function compressedEncoding({ threshold, level, appliesTo }: Compression): Encoding<Uint8Array> {
-  const frame = (text: string) => (text.length < threshold ? textFrame(text) : deflatedFrame(text, level));
+  const frame = (text: string) => (text.length < threshold ? textFrames([text]) : deflatedFrame(text, level));
   return {
     messages(channel, messages) {
       if (!appliesTo(channel)) return jsonEncoding.messages(channel, messages, true);

@@ -5,32 +5,49 @@ const RSV1 = 0x40;
 const MAX_HEADER_BYTES = 10;
 /** Of UTF-8, for one of UTF-16. */
 const MAX_BYTES_A_CHARACTER = 3;
-/** Three times as much is set aside for a moment, out of the pool that small buffers share. */
-const MAX_UNMEASURED_CHARACTERS = 1000;
+/** Texts up to here are written without being measured: room for twice as much is set aside for a moment. */
+const MAX_UNMEASURED_CHARACTERS = 4096;
 
 /**
  * Unfragmented, unmasked text frames (RFC 6455 §5.2), one for each text, in one buffer: what a server sends.
- * Made once and written to every reader as it is.
+ * Made once and written to every reader as it is. Most text has a byte a character: it is written first, and measured by
+ * that, which takes half the time of measuring it before.
  */
 export function textFrames(texts: readonly string[]): Buffer {
-  const sizes = texts.map((text) => Buffer.byteLength(text));
-  const frames = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + MAX_HEADER_BYTES + size, 0));
+  return unmeasuredFrames(texts) ?? measuredFrames(texts);
+}
+
+/** undefined where there is not room enough: for long texts, and many characters of several bytes. */
+function unmeasuredFrames(texts: readonly string[]): Buffer | undefined {
+  let size = 0;
+  let longest = 0;
+  for (const { length } of texts) {
+    size += MAX_HEADER_BYTES + length;
+    if (length > longest) longest = length;
+  }
+  if (longest > MAX_UNMEASURED_CHARACTERS) return undefined;
+  const frames = Buffer.allocUnsafe(size + longest * (MAX_BYTES_A_CHARACTER - 1));
   let at = 0;
-  for (const [index, text] of texts.entries()) {
-    at = writeHeader(frames, at, sizes[index] ?? 0, FIN_TEXT);
-    at += frames.write(text, at);
+  for (const text of texts) {
+    if (frames.length - at < MAX_HEADER_BYTES + text.length * MAX_BYTES_A_CHARACTER) return undefined;
+    const payload = at + headerBytes(text.length);
+    const length = frames.write(text, payload);
+    const start = at + headerBytes(length);
+    if (start !== payload) frames.copyWithin(start, payload, payload + length);
+    at = writeHeader(frames, at, length, FIN_TEXT) + length;
   }
   return frames.subarray(0, at);
 }
 
-/** The same of one text. A short one is written first and measured by that: half the time of measuring it before. */
-export function textFrame(text: string): Buffer {
-  if (text.length > MAX_UNMEASURED_CHARACTERS) return textFrames([text]);
-  const frame = Buffer.allocUnsafe(MAX_HEADER_BYTES + text.length * MAX_BYTES_A_CHARACTER);
-  const size = frame.write(text, MAX_HEADER_BYTES);
-  const start = MAX_HEADER_BYTES - (size < 126 ? 2 : 4);
-  writeHeader(frame, start, size, FIN_TEXT);
-  return frame.subarray(start, MAX_HEADER_BYTES + size);
+function measuredFrames(texts: readonly string[]): Buffer {
+  const size = texts.reduce((sum, text) => sum + MAX_HEADER_BYTES + Buffer.byteLength(text), 0);
+  const frames = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const text of texts) {
+    at = writeHeader(frames, at, Buffer.byteLength(text), FIN_TEXT);
+    at += frames.write(text, at);
+  }
+  return frames.subarray(0, at);
 }
 
 /**
@@ -45,13 +62,21 @@ export function deflatedFrame(text: string, level: number): Buffer {
   return Buffer.concat([header.subarray(0, end), payload]);
 }
 
+function headerBytes(length: number): number {
+  if (length < 126) return 2;
+  return length < 65_536 ? 4 : MAX_HEADER_BYTES;
+}
+
+/** Gives where the payload follows. */
 function writeHeader(frames: Buffer, at: number, length: number, firstByte: number): number {
-  let next = frames.writeUInt8(firstByte, at);
-  if (length < 126) return frames.writeUInt8(length, next);
-  if (length < 65_536) {
-    next = frames.writeUInt8(126, next);
-    return frames.writeUInt16BE(length, next);
+  frames[at] = firstByte;
+  if (length < 126) frames[at + 1] = length;
+  else if (length < 65_536) {
+    frames[at + 1] = 126;
+    frames.writeUInt16BE(length, at + 2);
+  } else {
+    frames[at + 1] = 127;
+    frames.writeBigUInt64BE(BigInt(length), at + 2);
   }
-  next = frames.writeUInt8(127, next);
-  return frames.writeBigUInt64BE(BigInt(length), next);
+  return at + headerBytes(length);
 }
