@@ -67,6 +67,7 @@ export class Earshot implements AsyncDisposable {
   readonly #eventLoop = new EventLoopMonitor();
   readonly #revocations = new Revocations();
   readonly #ticker: NodeJS.Timeout;
+  #ticks = 0;
   readonly #alarm: Alarm;
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
@@ -126,7 +127,7 @@ export class Earshot implements AsyncDisposable {
       metrics: this.metrics,
       journal: this.journal,
     });
-    this.#ticker = setInterval(() => this.#tick(), tickMs(options)).unref();
+    this.#ticker = setInterval(() => this.#tick(), tickMs(options) / TICK_PARTS).unref();
   }
 
   get store(): Store {
@@ -276,9 +277,9 @@ export class Earshot implements AsyncDisposable {
   }
 
   #tick(): void {
-    this.#eventLoop.sample();
+    if (this.#ticks++ % TICK_PARTS === 0) this.#eventLoop.sample();
     try {
-      this.node.tick();
+      this.node.tick(TICK_PARTS);
     } catch (error) {
       this.journal.error(error, {}); // a store's upkeep, say: the next tick tries again
     }
@@ -296,7 +297,10 @@ function uptimeMs(): number {
   return performance.now();
 }
 
-/** Once a second, and often enough for the shortest time that is kept. */
+/** What is done every second is done in so many parts. */
+const TICK_PARTS = 10;
+
+/** For all parts together: once a second, and often enough for the shortest time that is kept. */
 function tickMs({ pingIntervalMs, pongTimeoutMs, stallTimeoutMs }: ResolvedOptions): number {
   return Math.max(10, Math.min(1000, pingIntervalMs / 2, pongTimeoutMs / 2, stallTimeoutMs / 2));
 }
