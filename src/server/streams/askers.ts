@@ -4,9 +4,9 @@ import type { Asker } from '../../core/commands/context.js';
 import type { EarshotNode } from '../../core/node.js';
 import type { Identity } from '../../core/policy/policy.js';
 import type { Earshot } from '../earshot.js';
-import { hook } from '../http/hook.js';
 import { isGone } from '../http/response.js';
 import { allowPage } from '../routes/cors.js';
+import { hook } from '../routes/hook.js';
 
 /** Requests have no subprotocols. */
 const NOTHING_OFFERED: ReadonlySet<string> = new Set();

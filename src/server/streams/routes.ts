@@ -7,8 +7,8 @@ import { BEGINNING, NOW } from '../../protocol/version.js';
 import type { Page } from '../../store/store.js';
 import { chunksOf, bodyOf as joined } from '../../transport/http/channel-stream.js';
 import type { Earshot } from '../earshot.js';
-import { hook } from '../http/hook.js';
 import { preflight } from '../routes/cors.js';
+import { hook } from '../routes/hook.js';
 import { refuseOtherMethods } from '../routes/methods.js';
 import {
   cachingOf,
