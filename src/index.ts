@@ -5,6 +5,7 @@ export type {
   PublishEvent,
   SubscribeEvent,
 } from './core/hooks.js';
+export type { Bus } from './core/neighbours/bus.js';
 export type { Action } from './core/policy/action.js';
 export type { Caller, Identity } from './core/policy/policy.js';
 export type { Revocation } from './core/session/revocations.js';

@@ -8,6 +8,11 @@ import { Presence } from './fanout/presence.js';
 import type { Subscription } from './fanout/subscription.js';
 import type { CoreHooks } from './hooks.js';
 import type { Limits } from './limits.js';
+import type { Bus, NeighbourParts } from './neighbours/bus.js';
+import type { Listener } from './neighbours/neighbour.js';
+import { Neighbours } from './neighbours/neighbours.js';
+import { Outbox } from './neighbours/outbox.js';
+import { Orders } from './orders.js';
 import type { Identity } from './policy/policy.js';
 import type { PolicyTable } from './policy/table.js';
 import type { Quota } from './quota/quota.js';
@@ -15,6 +20,7 @@ import { Rates } from './quota/rates.js';
 import { Deadlines } from './session/deadlines.js';
 import type { Job, Release } from './session/inbox.js';
 import type { LivenessTimes } from './session/liveness.js';
+import { Revocations } from './session/revocations.js';
 import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
@@ -47,6 +53,8 @@ export interface NodeParts {
   readonly makeId: () => string;
   /** Asks for a call of `wake` at this time of uptimeMs; an earlier one that was asked for stands. */
   readonly alarm: (atMs: number) => void;
+  /** Where there are other nodes of the same store. Without it this is the only one. */
+  readonly neighbours?: NeighbourParts | undefined;
 }
 
 /** One process: its store, its fan-out, its sessions. */
@@ -69,6 +77,10 @@ export class EarshotNode implements SessionHost, CommandContext {
   readonly rates = new Rates();
   readonly slices: Slices;
   readonly makeId: () => string;
+  readonly revocations = new Revocations();
+  readonly orders: Orders;
+  /** undefined where this node is the only one. */
+  readonly neighbours: Neighbours | undefined;
   readonly #deadlines: Deadlines<Session>;
   readonly #turns: Turns;
   #ticks = 0;
@@ -93,7 +105,12 @@ export class EarshotNode implements SessionHost, CommandContext {
     });
     this.slices = new Slices(parts.defer);
     this.makeId = parts.makeId;
-    this.presence = new Presence(parts.uptimeMs);
+    const outbox = parts.neighbours && this.#outbox(parts, parts.neighbours.bus);
+    this.presence = new Presence(parts.uptimeMs, outbox);
+    const tell = outbox?.tell.bind(outbox);
+    this.orders = new Orders({ ...parts, sessions: this.sessions, revocations: this.revocations, tell });
+    if (parts.neighbours && outbox)
+      this.neighbours = new Neighbours({ ...parts, ...parts.neighbours, outbox, listener: this.#listener() });
     this.#deadlines = new Deadlines(parts.alarm);
     this.#turns = new Turns(parts.defer);
   }
@@ -124,6 +141,7 @@ export class EarshotNode implements SessionHost, CommandContext {
 
   #upkeep(): void {
     this.presence.expire();
+    this.neighbours?.tick();
     this.store.sweep().catch((error: unknown) => this.journal.error(error, {}));
   }
 
@@ -158,6 +176,29 @@ export class EarshotNode implements SessionHost, CommandContext {
     const { actor, id, beganAt, carrier } = session;
     this.journal.session('ended', { ...actor, cause });
     this.hooks.onDisconnect?.({ ...actor, session: id, transport: carrier.transport, cause, beganAt });
+  }
+
+  #outbox({ makeId, journal, uptimeMs, defer, later }: NodeParts, bus: Bus): Outbox {
+    return new Outbox({
+      bus,
+      node: makeId(),
+      journal,
+      uptimeMs,
+      defer,
+      later,
+      held: () => this.orders.held(),
+    });
+  }
+
+  /** Of channels whose presence nobody is told here, nobody needs to know. */
+  #listener(): Listener {
+    return {
+      joinedElsewhere: (channel, member) => {
+        if (this.policy.rule(channel).presence) this.presence.joinedElsewhere(channel, member);
+      },
+      leftElsewhere: (channel, session, cause) => this.presence.leftElsewhere(channel, session, cause),
+      obey: (item) => this.orders.obey(item),
+    };
   }
 
   quotas(user: string | null, address: string): Quota[] {

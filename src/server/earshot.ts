@@ -6,7 +6,6 @@ import type { Identity } from '../core/policy/policy.js';
 import type { PolicyTable } from '../core/policy/table.js';
 import { request } from '../core/session/request.js';
 import type { Revocation } from '../core/session/revocations.js';
-import { Revocations } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
 import type { Appended, Store } from '../store/store.js';
@@ -34,6 +33,9 @@ import { HeldAnswers } from './routes/held-answers.js';
 import { storeFor } from './store.js';
 import { Bodies } from './streams/bodies.js';
 
+/** A node that is silent for so long is gone. */
+const NEIGHBOUR_LEASE_MS = 5000;
+
 /** How an end differs from the one that the options say. */
 export interface DrainOptions {
   /** For all of it, in ms. */
@@ -43,7 +45,10 @@ export interface DrainOptions {
 }
 
 export interface RevokeOptions {
-  /** Until when it is remembered, in ms since 1970: when the token expires. Default: as long as the process runs. */
+  /**
+   * Until when it is remembered, in ms since 1970: when the token expires. Default: as long as the process runs, or with a
+   * `bus` one that has heard of it.
+   */
   readonly until?: number | undefined;
 }
 
@@ -65,7 +70,6 @@ export class Earshot implements AsyncDisposable {
   readonly node: EarshotNode;
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
-  readonly #revocations = new Revocations();
   readonly #ticker: NodeJS.Timeout;
   #ticks = 0;
   readonly #alarm: Alarm;
@@ -96,6 +100,7 @@ export class Earshot implements AsyncDisposable {
       channels: () => this.node.hub.channels,
       draining: () => this.leaving,
       eventLoopDelay: () => this.eventLoopDelay,
+      neighbours: () => this.node.neighbours?.count ?? 0,
     });
     const hooks = guardHooks(options.hooks, options.hookTimeoutMs, this.journal);
     const authenticate = this.#authenticator(options);
@@ -115,6 +120,7 @@ export class Earshot implements AsyncDisposable {
       random: Math.random,
       makeId: randomUUID,
       alarm: (atMs) => this.#alarm.ring(atMs),
+      neighbours: options.bus && { bus: options.bus, leaseMs: NEIGHBOUR_LEASE_MS },
     });
     this.#alarm = new Alarm(uptimeMs, () => this.node.wake());
     this.sessions = new SessionRegistry(this.node);
@@ -127,6 +133,7 @@ export class Earshot implements AsyncDisposable {
       metrics: this.metrics,
       journal: this.journal,
     });
+    this.node.neighbours?.meet();
     this.#ticker = setInterval(() => this.#tick(), tickMs(options) / TICK_PARTS).unref();
   }
 
@@ -164,7 +171,7 @@ export class Earshot implements AsyncDisposable {
     return historyOf(this.node, channel, options);
   }
 
-  /** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
+  /** Who is in a channel, on this node and on those that it hears of by the `bus`: at most 1,000 are named, `count` tells how many there are. */
   presence(channel: string): { readonly members: readonly Member[]; readonly count: number } {
     return membersOf(this.node, channel);
   }
@@ -176,19 +183,13 @@ export class Earshot implements AsyncDisposable {
 
   /**
    * Ends what a token id, or every token that a user was given until now, stands for: sessions end at once with 4401,
-   * and such tokens are refused from now on. How many sessions were ended. A token that the user gets within the same
-   * second may count as an old one: `iat` has whole seconds. Remembered by this process alone, at most 100,000 of them:
+   * and such tokens are refused from now on. How many sessions were ended on this node; with a `bus` the others do the same
+   * as soon as they hear of it, those too that were away or start later. A token that the user gets within the same
+   * second may count as an old one: `iat` has whole seconds. Remembered by processes alone, at most 100,000 of them:
    * one more throws `too_many`.
    */
   revoke(revocation: Revocation, { until = Number.POSITIVE_INFINITY }: RevokeOptions = {}): number {
-    this.#revocations.add(revocation, Date.now(), until);
-    const { sessions } = this.node;
-    const concerned = 'user' in revocation ? sessions.of(revocation.user) : sessions.all();
-    const now = Date.now();
-    const ended = concerned.filter(({ identity }) => this.#revocations.has(identity, now));
-    for (const session of ended)
-      session.end({ close: 'unauthenticated', code: 'unauthenticated', cause: 'expired' });
-    return ended.length;
+    return this.node.orders.revoke(revocation, until);
   }
 
   /** A command of an admitted caller that comes without a session: the text of its envelope in, of its answer out. */
@@ -240,6 +241,7 @@ export class Earshot implements AsyncDisposable {
       backWithinMs: this.options.drainTimeoutMs,
       reconnectsPerSecond: this.options.reconnectsPerSecond,
     });
+    this.node.neighbours?.leave();
     this.metrics.drained((performance.now() - beganAt) / 1000);
   }
 
@@ -268,7 +270,7 @@ export class Earshot implements AsyncDisposable {
   }
 
   #checkRevoked(identity: Identity): void {
-    if (this.#revocations.has(identity, Date.now()))
+    if (this.node.revocations.has(identity, Date.now()))
       throw new Refused('unauthenticated', 'the token was revoked');
   }
 

@@ -73,6 +73,7 @@ const EXPECTED: readonly (readonly (readonly [status: number, body?: object])[])
     [200, { sessions: [{ user: 'u-1', channels: ['lobby'] }], next: null }],
     [200, { user: 'u-1' }],
     [200, { sent: true }],
+    [200, { ended: 1 }],
     [204],
     [200, { ended: 0 }],
   ],

@@ -6,6 +6,7 @@ import { CHANNEL_RULE, isChannel } from '../../src/protocol/channel.js';
 import { adviceOfClose, CLOSES, ERRORS, isErrorCode } from '../../src/protocol/codes.js';
 import { command } from '../../src/protocol/commands.js';
 import { encodeHistory, encodeMessage } from '../../src/protocol/encode.js';
+import { NEWS_VERSION, news } from '../../src/protocol/nodes/news.js';
 import { formatOffset, makeEpoch, parseOffset } from '../../src/protocol/offset.js';
 import { envelope, message } from '../../src/protocol/pushes.js';
 import { Refused } from '../../src/protocol/refused.js';
@@ -19,6 +20,8 @@ import { BEARER_PREFIX, BEGINNING, NOW, SUBPROTOCOL } from '../../src/protocol/v
 const PINNED = {
   subprotocol: 'earshot.v1.json',
   commands: 'bf3ab105f7846116ae37a667b65c15bb96a24388e741ed3c1575cda29f04a2c4',
+  newsVersion: 1,
+  news: 'b418d954e3cffca682bbd576d1636f067a7e34cbf24981a3a8997b17e9e2fb4b',
   envelopes: '598b03b000abd657b10916f09fa05c2bab00195b6768aea8f3b790f18b9457e1',
 };
 
@@ -42,6 +45,15 @@ t.test('wire / the schemas → are those that were pinned', async (t) => {
   t.equal(fingerprint(command, 'input'), PINNED.commands, 'what a client may send');
   t.equal(fingerprint(envelope, 'output'), PINNED.envelopes, 'what a server may send');
   t.same([BEARER_PREFIX, BEGINNING, NOW], ['earshot.bearer.', '-1', 'now']);
+});
+
+t.test('news / the schema → is the one that was pinned beside its version', async (t) => {
+  t.equal(NEWS_VERSION, PINNED.newsVersion);
+  t.equal(
+    fingerprint(news, 'input'),
+    PINNED.news,
+    'what nodes say to each other: another schema is another version',
+  );
 });
 
 t.test('wire / the smallest change of a schema → another fingerprint', async (t) => {

@@ -103,7 +103,7 @@ t.test("document / its routes and Fastify's → are the same, under whatever pre
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     const document = await documentAt(url + scope + prefix);
     const ours = served.filter((each) => each.includes('/v1/admin')).sort();
-    t.equal(ours.length, 15);
+    t.equal(ours.length, 16);
     t.strictSame(operationsOf(document), ours);
     t.ok(ours.every((each) => each.includes(` ${scope}${prefix}/v1/admin/`)));
   }
@@ -178,6 +178,8 @@ for (const prefix of ['', '/rt']) {
       t.strictSame((await ask('POST', `/sessions/${ann.id}/send`, { body: { data: 1 } })).body, {
         sent: true,
       });
+      const subscription = `/subscriptions?channel=room&session=${ann.id}`;
+      t.strictSame((await ask('DELETE', subscription)).body, { ended: 1 });
       t.equal((await ask('DELETE', `/sessions/${ann.id}`)).status, 204);
       t.strictSame((await ask('DELETE', '/sessions?user=ann')).body, { ended: 0 });
       t.strictSame((await ask('POST', '/revoke', { body: { tokenId: 'none', until: 1 } })).body, {
@@ -241,6 +243,7 @@ const REQUESTS: readonly (readonly [method: string, target: string, asked?: Aske
   ['GET', '/sessions/x'],
   ['DELETE', '/sessions/x'],
   ['DELETE', '/sessions?user=u'],
+  ['DELETE', '/subscriptions?channel=a&user=u'],
   ['POST', '/sessions/x/send', { body: { data: 1 } }],
   ['POST', '/revoke', { body: { user: 'u' } }],
 ];
@@ -267,7 +270,7 @@ t.test(
         'unauthenticated',
       );
     }
-    t.equal(REQUESTS.length, 15);
+    t.equal(REQUESTS.length, 16);
   },
 );
 
@@ -398,6 +401,15 @@ t.test('request / a query that is not as described → 400, and each fault by it
     ['GET', '/presence?channel=', 'bad_envelope', [/^query\.channel: /]],
     ['GET', '/sessions?user=', 'bad_envelope', [/^query\.user: /]],
     ['DELETE', '/sessions', 'bad_envelope', [/^query\.user: /]],
+    ['DELETE', '/subscriptions?channel=a', 'bad_envelope', ['query: either user or session']],
+    [
+      'DELETE',
+      '/subscriptions?channel=a&user=u&session=s',
+      'bad_envelope',
+      ['query: either user or session'],
+    ],
+    ['DELETE', '/subscriptions?user=u', 'bad_envelope', [/^query\.channel: /]],
+    ['DELETE', '/subscriptions?channel=//&user=u', 'bad_channel', [/^query\.channel: /]],
     ['DELETE', `/sessions?user=${'u'.repeat(257)}`, 'bad_envelope', [/^query\.user: /]],
     ['GET', '/sessions/x?y=1', 'bad_envelope', ['query: unknown "y"']],
   ];
@@ -650,6 +662,27 @@ t.test('end / one session, or all of a user → closed with 4403, and nobody els
   for (const each of [second, third]) t.match(await each.closed, { code: 4403 });
   t.strictSame(await bob.fence(), []);
   await admitted(t, wsUrl, token);
+});
+
+t.test('subscriptions / of one session, or all of a user, to a channel → end, and no others', async (t) => {
+  const { ask, wsUrl } = await operated(t, { token: { secret: SECRET } });
+  const token = await signed('ann');
+  const [first, second] = [await admitted(t, wsUrl, token), await admitted(t, wsUrl, token)];
+  const bob = await admitted(t, wsUrl, await signed('bob'));
+  await ask('PUT', '/channel?channel=a/b');
+  for (const each of [first, second, bob])
+    for (const channel of ['a/b', 'c']) await each.call({ type: 'subscribe', channel });
+  const ended = { type: 'unsubscribed', channel: 'a/b', code: 'forbidden' };
+  const one = await ask('DELETE', `/subscriptions?channel=a/b&session=${first.id}`);
+  t.strictSame(one.body, { ended: 1 });
+  t.match(await first.next('unsubscribed'), ended);
+  t.strictSame((await ask('DELETE', '/subscriptions?channel=a/b&user=ann')).body, { ended: 1 });
+  t.match(await second.next('unsubscribed'), ended);
+  t.strictSame((await ask('DELETE', '/subscriptions?channel=a/b&user=ann')).body, { ended: 0 });
+  t.strictSame((await ask('DELETE', '/subscriptions?channel=a/b&session=none')).body, { ended: 0 });
+  await ask('POST', '/publish', { body: { channel: 'c', data: 1 } });
+  for (const each of [first, second, bob]) t.match(await each.next('message'), { channel: 'c', data: 1 });
+  t.match((await ask('GET', '/channel?channel=a/b')).body, { subscriptions: 1 });
 });
 
 t.test("revoke / a user's tokens → their sessions close with 4401, and the token is refused", async (t) => {

@@ -2,6 +2,7 @@ import type { Encoding } from '../../src/core/carrier.js';
 import type { CoreHooks } from '../../src/core/hooks.js';
 import type { Limits } from '../../src/core/limits.js';
 import { DEFAULT_LIMITS } from '../../src/core/limits.js';
+import type { NeighbourParts } from '../../src/core/neighbours/bus.js';
 import { EarshotNode } from '../../src/core/node.js';
 import type { Action } from '../../src/core/policy/action.js';
 import type { Caller, Identity } from '../../src/core/policy/policy.js';
@@ -39,6 +40,9 @@ export interface RigOptions {
   readonly authorize?: (caller: Caller, action: Action, channel: string) => boolean | Promise<boolean>;
   readonly limits?: Partial<Limits>;
   readonly tokens?: Readonly<Record<string, Identity>>;
+  readonly neighbours?: NeighbourParts;
+  /** What every id begins with that it makes. */
+  readonly idPrefix?: string;
 }
 
 type Of<Type extends Envelope['type']> = Extract<Envelope, { type: Type }>;
@@ -92,9 +96,11 @@ export class Rig {
       defer: (run) => this.#deferred.push(run),
       later: (run, ms) => this.#later.push({ run, atMs: this.#uptimeMs + ms }),
       random: () => 0.5,
-      makeId: () => `s${++this.#ids}`,
+      makeId: () => `${options.idPrefix ?? ''}s${++this.#ids}`,
       alarm: (atMs) => this.alarms.push(atMs),
+      neighbours: options.neighbours,
     });
+    this.node.neighbours?.meet();
   }
 
   get now(): number {

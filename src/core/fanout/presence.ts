@@ -8,12 +8,16 @@ const MAX_TOLD_OF_DRAIN = 200;
 /** Clients of requests that may be away at once, one for each channel; of more, who is away longest has left. */
 const MAX_LEASED = 10_000;
 
-/** Somebody who is there: by a subscription, by several of one client, or for a while after the last of them. */
+/**
+ * Somebody who is there. Here: by a subscription, by several of one client, or for a while after the last of them.
+ * Elsewhere: on so many other nodes.
+ */
 interface Entry {
   readonly member: Member;
   subscriptions: number;
   /** Where there is none left: until when it stays, in ms of uptime. */
   leaseUntil: number;
+  elsewhere: number;
 }
 
 interface Room {
@@ -23,22 +27,36 @@ interface Room {
   readonly watchers: Set<Subscription>;
 }
 
-/** Who is in a channel: every session that is subscribed to it. Told to those that asked for presence. */
+/** Hears who comes to this node and leaves it. */
+export interface Neighbourhood {
+  joined(channel: string, member: Member): void;
+  left(channel: string, session: string, cause: LeftCause): void;
+}
+
+/**
+ * Who is in a channel: every session that is subscribed to it, on whatever node. Told to those here that asked for
+ * presence: the first node that somebody comes to is told of, and the last that they leave.
+ */
 export class Presence {
   readonly #rooms = new Map<string, Room>();
   /** Those that stay for a while, with where they are. */
   readonly #leased = new Map<Entry, string>();
   readonly #uptimeMs: () => number;
+  readonly #neighbourhood: Neighbourhood | undefined;
+  /** This node ends, and everybody who is here with it. */
+  #drains = false;
 
-  constructor(uptimeMs: () => number) {
+  constructor(uptimeMs: () => number, neighbourhood?: Neighbourhood) {
     this.#uptimeMs = uptimeMs;
+    this.#neighbourhood = neighbourhood;
   }
 
   join(subscription: Subscription): void {
     const { channel, session } = subscription;
-    const room = this.#rooms.get(channel) ?? { members: new Map(), watchers: new Set() };
-    this.#rooms.set(channel, room);
+    const room = this.#roomOf(channel);
     const entry = this.#enter(room, channel, session.member);
+    if (this.#neighbourhood !== undefined && !this.#isHere(entry))
+      this.#neighbourhood.joined(channel, entry.member);
     entry.subscriptions++;
     this.#leased.delete(entry);
     if (subscription.presence) room.watchers.add(subscription);
@@ -70,6 +88,18 @@ export class Presence {
     }
   }
 
+  joinedElsewhere(channel: string, member: Member): void {
+    this.#enter(this.#roomOf(channel), channel, member).elsewhere++;
+  }
+
+  leftElsewhere(channel: string, session: string, cause: LeftCause): void {
+    const room = this.#rooms.get(channel);
+    const entry = room?.members.get(session);
+    if (room === undefined || entry === undefined || entry.elsewhere === 0) return;
+    entry.elsewhere--;
+    if (entry.elsewhere === 0 && !this.#isHere(entry)) this.#forget(room, channel, entry, cause);
+  }
+
   #makeRoom(): void {
     const [oldest] = this.#leased;
     if (this.#leased.size <= MAX_LEASED || oldest === undefined) return;
@@ -90,22 +120,42 @@ export class Presence {
     return { members, count: room.members.size };
   }
 
+  #roomOf(channel: string): Room {
+    const found = this.#rooms.get(channel);
+    if (found !== undefined) return found;
+    const room: Room = { members: new Map(), watchers: new Set() };
+    this.#rooms.set(channel, room);
+    return room;
+  }
+
+  #isHere(entry: Entry): boolean {
+    return entry.subscriptions > 0 || this.#leased.has(entry);
+  }
+
   #enter(room: Room, channel: string, member: Member): Entry {
     const found = room.members.get(member.session);
     if (found !== undefined) return found;
-    const entry = { member, subscriptions: 0, leaseUntil: 0 };
+    const entry = { member, subscriptions: 0, leaseUntil: 0, elsewhere: 0 };
     room.members.set(member.session, entry);
     this.#tell(room, { type: 'joined', channel, member });
     return entry;
   }
 
+  /** From this node. */
   #remove(room: Room, channel: string, entry: Entry, cause: LeftCause): void {
-    const { member } = entry;
     this.#leased.delete(entry);
+    this.#drains ||= cause === 'drain';
+    this.#neighbourhood?.left(channel, entry.member.session, cause);
+    if (entry.elsewhere === 0) this.#forget(room, channel, entry, cause);
+  }
+
+  /** From the last node. */
+  #forget(room: Room, channel: string, entry: Entry, cause: LeftCause): void {
+    const { member } = entry;
     room.members.delete(member.session);
     if (room.members.size === 0) this.#rooms.delete(channel);
     // Where everybody ends, everybody telling everybody else would take longer than the drain.
-    else if (cause !== 'drain' || room.members.size < MAX_TOLD_OF_DRAIN)
+    else if (cause !== 'drain' || !this.#drains || room.members.size < MAX_TOLD_OF_DRAIN)
       this.#tell(room, { type: 'left', channel, member, cause });
   }
 

@@ -13,7 +13,11 @@ interface Entry {
   readonly until: number;
 }
 
-/** What was revoked on this node. Remembered until it can't matter any more; nothing is forgotten before. */
+export interface RevocationInForce extends Entry {
+  readonly revocation: Revocation;
+}
+
+/** What was revoked, and this node has heard of. Remembered until it can't matter any more; nothing is forgotten before. */
 export class Revocations {
   readonly #tokens = new Map<string, Entry>();
   readonly #users = new Map<string, Entry>();
@@ -22,14 +26,31 @@ export class Revocations {
     return this.#tokens.size + this.#users.size;
   }
 
-  /** Throws `too_many` where no more can be remembered. */
-  add(revocation: Revocation, at: number, until: number): void {
+  /**
+   * Of what was said of the same before, the later times hold. False where that is nothing new. Throws `too_many` where no
+   * more can be remembered. `now` makes room of what no longer matters.
+   */
+  add(revocation: Revocation, at: number, until: number, now: number = at): boolean {
     const [entries, key] =
       'tokenId' in revocation ? [this.#tokens, revocation.tokenId] : [this.#users, revocation.user];
-    if (!entries.has(key) && this.size >= MAX_REVOCATIONS && !this.#forget(at)) {
+    const known = entries.get(key);
+    if (known !== undefined && known.at >= at && known.until >= until) return false;
+    if (known === undefined && this.size >= MAX_REVOCATIONS && !this.#forget(now)) {
       throw new Refused('too_many', `there are ${MAX_REVOCATIONS} revocations already`);
     }
-    entries.set(key, { at, until: Math.max(until, entries.get(key)?.until ?? until) });
+    entries.set(key, {
+      at: Math.max(at, known?.at ?? at),
+      until: Math.max(until, known?.until ?? until),
+    });
+    return true;
+  }
+
+  /** All that still matter. */
+  *inForce(now: number): Generator<RevocationInForce> {
+    for (const [tokenId, entry] of this.#tokens)
+      if (isInForce(entry, now)) yield { ...entry, revocation: { tokenId } };
+    for (const [user, entry] of this.#users)
+      if (isInForce(entry, now)) yield { ...entry, revocation: { user } };
   }
 
   /** A token that doesn't say when it was issued counts as issued before. */

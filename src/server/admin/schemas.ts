@@ -91,7 +91,7 @@ const revoke = z
     until: time
       .exactOptional()
       .describe(
-        'until when it is remembered, in ms since 1970: when the token expires. Default: as long as the process runs',
+        'until when it is remembered, in ms since 1970: when the token expires. Default: as long as a node runs that has heard of it',
       ),
   })
   .refine(({ user, tokenId }) => (user === undefined) !== (tokenId === undefined), {
@@ -136,7 +136,7 @@ export const named = {
   }),
   Member: member,
   Presence: z.strictObject({
-    members: z.array(member).describe('at most 1,000'),
+    members: z.array(member).describe('on all nodes; at most 1,000'),
     count: count.describe('how many there are'),
   }),
   Session: sessionInfo,
@@ -144,6 +144,9 @@ export const named = {
   Send: z.strictObject({ data, from }),
   Sent: z.strictObject({ sent: z.boolean().describe('false where it reads too slowly to take more') }),
   Revoke: revoke,
-  Ended: z.strictObject({ ended: count.describe('how many sessions were ended') }),
+  Ended: z.strictObject({ ended: count.describe('how many sessions were ended on this node') }),
+  EndedSubscriptions: z.strictObject({
+    ended: count.describe('how many subscriptions were ended on this node'),
+  }),
   Problem: problem,
 };

@@ -4,10 +4,16 @@ import { firstAfter } from '../../store/first-after.js';
 import type { ListOptions, SessionInfo, SessionRegistry } from '../api/sessions.js';
 import { pageOf } from './page.js';
 import { answer, requestOf, route } from './route.js';
-import { named, page, session, user } from './schemas.js';
+import { channel, named, page, session, user } from './schemas.js';
 
-const { Session, Sessions, Send, Sent, Ended, Revoke } = named;
+const { Session, Sessions, Send, Sent, Ended, EndedSubscriptions, Revoke } = named;
 const params = z.strictObject({ id: session });
+const whose = z
+  .strictObject({ channel, user: user.exactOptional(), session: session.exactOptional() })
+  .refine(({ user, session }) => (user === undefined) !== (session === undefined), {
+    error: 'either user or session',
+  });
+const NO_SESSION = 'there is no such session';
 
 export const SESSION_ROUTES = [
   route({
@@ -46,24 +52,44 @@ export const SESSION_ROUTES = [
     operationId: 'endSession',
     summary: 'Ends a session: the client is told `forbidden` and does not come back',
     request: requestOf({ params }),
-    answers: { 204: { description: 'It has ended.' } },
+    answers: {
+      204: { description: 'It has ended.' },
+      202: { description: 'It is not of this node. The others were told: where it is, it ends.' },
+    },
     refusals: ['not_found'],
     run({ sessions }, { params }) {
-      existing(sessions, params.id);
-      sessions.end(params.id);
-      return answer(204);
+      if (sessions.end(params.id)) return answer(204);
+      if (sessions.hasOtherNodes) return answer(202);
+      throw new Refused('not_found', NO_SESSION);
     },
   }),
   route({
     method: 'DELETE',
     path: '/sessions',
     operationId: 'endSessionsOfUser',
-    summary: 'Ends every session of a user likewise',
+    summary: 'Ends every session of a user likewise, on every node',
     request: requestOf({ query: z.strictObject({ user }) }),
     answers: { 200: { description: 'They have ended.', schema: Ended } },
     refusals: [],
     run({ sessions }, { query }) {
       return answer(200, { ended: sessions.endUser(query.user) });
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/subscriptions',
+    operationId: 'endSubscriptions',
+    summary: 'Ends the subscription to a channel of one session, or of all of a user, on whatever node',
+    request: requestOf({ query: whose }),
+    answers: { 200: { description: 'They have ended.', schema: EndedSubscriptions } },
+    refusals: [],
+    run({ sessions }, { query }) {
+      const { channel, user, session = '' } = query;
+      const ended =
+        user === undefined
+          ? Number(sessions.unsubscribe(session, channel))
+          : sessions.unsubscribeUser(user, channel);
+      return answer(200, { ended });
     },
   }),
   route({
@@ -84,7 +110,8 @@ export const SESSION_ROUTES = [
     method: 'POST',
     path: '/revoke',
     operationId: 'revoke',
-    summary: 'Refuses a token, or those of a user until now, from here on, and ends their sessions',
+    summary:
+      'Refuses a token, or those of a user until now, from here on, and ends their sessions, on every node',
     request: requestOf({ body: Revoke }),
     answers: { 200: { description: 'It is remembered.', schema: Ended } },
     refusals: ['too_many'],
@@ -98,7 +125,7 @@ export const SESSION_ROUTES = [
 
 function existing(sessions: SessionRegistry, id: string): SessionInfo {
   const info = sessions.get(id);
-  if (info === undefined) throw new Refused('not_found', 'there is no such session');
+  if (info === undefined) throw new Refused('not_found', NO_SESSION);
   return info;
 }
 

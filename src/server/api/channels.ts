@@ -1,8 +1,8 @@
 import type { EarshotNode } from '../../core/node.js';
-import { CHANNEL_RULE, isChannel } from '../../protocol/channel.js';
 import { JSON_TYPE } from '../../protocol/media.js';
 import { formatOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
+import { checkName } from './name.js';
 import type { ListOptions } from './sessions.js';
 
 /** One channel, as the server tells of it. */
@@ -94,9 +94,4 @@ export class ChannelRegistry {
       throw new Refused('not_found', 'there is no such channel');
     }
   }
-}
-
-/** Throws `bad_channel`. */
-export function checkName(channel: string): void {
-  if (!isChannel(channel)) throw new Refused('bad_channel', CHANNEL_RULE);
 }

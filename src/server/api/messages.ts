@@ -8,7 +8,7 @@ import { Refused } from '../../protocol/refused.js';
 import type { Member } from '../../protocol/replies.js';
 import { BEGINNING } from '../../protocol/version.js';
 import type { Appended, Store } from '../../store/store.js';
-import { checkName } from './channels.js';
+import { checkName } from './name.js';
 
 export interface PublishOptions {
   /** Who readers see it come from. Default `server`. */
@@ -85,7 +85,7 @@ export async function storedHistoryOf(
   return page;
 }
 
-/** Who is in a channel on this node: at most 1,000 are named, `count` tells how many there are. */
+/** Who is in a channel, on all nodes: at most 1,000 are named, `count` tells how many there are. */
 export function membersOf(
   { presence }: EarshotNode,
   channel: string,

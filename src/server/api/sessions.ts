@@ -2,6 +2,7 @@ import type { EarshotNode } from '../../core/node.js';
 import type { Session } from '../../core/session/session.js';
 import { Refused } from '../../protocol/refused.js';
 import { firstAfter } from '../../store/first-after.js';
+import { checkName } from './name.js';
 
 /** One session, as the server tells of it. */
 export interface SessionInfo {
@@ -41,6 +42,11 @@ export class SessionRegistry {
     return this.#node.sessions.size;
   }
 
+  /** True where other nodes are heard of: a session that is not here may be there. */
+  get hasOtherNodes(): boolean {
+    return (this.#node.neighbours?.count ?? 0) > 0;
+  }
+
   /** In the order of their ids; all of them unless a `limit` is given. */
   list({ after = '', limit = Number.POSITIVE_INFINITY }: ListOptions = {}): SessionInfo[] {
     const { sessions } = this.#node;
@@ -70,16 +76,32 @@ export class SessionRegistry {
     return session.push({ type: 'direct', from, at: this.#node.now(), data });
   }
 
-  /** Ends one in words: the client is told `forbidden` and does not come back. False where there is none of that id. */
+  /**
+   * Ends one in words: the client is told `forbidden` and does not come back. True where it was of this node. Of another one
+   * with the same `bus` it ends there, about as soon, and nobody says whether there was one.
+   */
   end(id: string): boolean {
-    const session = this.#node.sessions.get(id);
-    session?.end({ close: 'forbidden', code: 'forbidden', cause: 'closed' });
-    return session !== undefined;
+    return this.#node.orders.end({ session: id }) > 0;
   }
 
-  /** Ends all of one user likewise. How many there were. */
+  /** Ends all of one user likewise, on every node. How many there were on this one. */
   endUser(user: string): number {
-    return this.#node.sessions.of(user).filter(({ id }) => this.end(id)).length;
+    return this.#node.orders.end({ user });
+  }
+
+  /**
+   * Ends the subscription of a session to a channel: the client is told `unsubscribed` with `forbidden`, and may subscribe
+   * again where policy lets it. True where it was of this node; of another it ends as with `end`. Throws `bad_channel`.
+   */
+  unsubscribe(id: string, channel: string): boolean {
+    checkName(channel);
+    return this.#node.orders.unsubscribe({ session: id }, channel) > 0;
+  }
+
+  /** The same for all of one user, on every node. How many subscriptions there were on this one. */
+  unsubscribeUser(user: string, channel: string): number {
+    checkName(channel);
+    return this.#node.orders.unsubscribe({ user }, channel);
   }
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Bus } from '../../core/neighbours/bus.js';
 import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
 import { DEFAULT_RETENTION } from '../../store/retention.js';
 import type { Store } from '../../store/store.js';
@@ -87,6 +88,10 @@ export const optionsSchema = z.strictObject({
     .describe(
       'where messages are kept: `memory`, and gone with the process; `lmdb`, in a folder. In code also a store that is handed in, which keeps to its own retention',
     ),
+  bus: given<Bus>(
+    'object',
+    'where this node and others of the same store hear of each other: presence and orders are those of all nodes',
+  ),
   data: z
     .string()
     .min(1)

@@ -20,6 +20,7 @@ export interface Readings {
   draining(): boolean;
   /** Seconds. */
   eventLoopDelay(): { readonly p50: number; readonly p99: number };
+  neighbours(): number;
 }
 
 /** Everything that is counted, for Prometheus: base units, no channel and no user in a label. */
@@ -60,6 +61,7 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
     this.#readDelay(readings);
     this.#readBytes('received_bytes_total', 'Bytes from peers.', 'received', readings);
     this.#readBytes('sent_bytes_total', 'Bytes to peers.', 'sent', readings);
+    this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours());
   }
 
   sessionBegan(transport: Transport): void {

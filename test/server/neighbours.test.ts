@@ -1,0 +1,168 @@
+import { fork } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { SignJWT } from 'jose';
+import type { Test } from 'tap';
+import t from 'tap';
+import type { Bus } from '../../src/index.js';
+import { MemoryStore } from '../../src/index.js';
+import { appOn, eventually } from '../support/app.js';
+import { KEY } from '../support/operator.js';
+import { peer } from '../support/peer.js';
+
+const SECRET = 'the secret of these tests, longer than thirty-two bytes';
+const OTHER_PROCESS = fileURLToPath(new URL('../support/neighbour.mjs', import.meta.url));
+
+/** A bus within this process. */
+function busOf(emitter = new EventEmitter()): Bus {
+  return {
+    publish: (text) => void emitter.emit('news', text),
+    listen(hear) {
+      emitter.on('news', hear);
+      return () => void emitter.off('news', hear);
+    },
+  };
+}
+
+/** Two applications with one store and one bus, which have heard of each other. */
+async function twoNodes(t: Test) {
+  const store = new MemoryStore();
+  t.teardown(() => store.end());
+  const bus = busOf();
+  const options = { store, bus, token: { secret: SECRET }, admin: { key: KEY } };
+  const [a, b] = [await appOn(t, options), await appOn(t, options)];
+  const know = () => [a, b].every(({ app }) => app.earshot.sessions.hasOtherNodes);
+  await eventually('that they know each other', know);
+  return { a, b };
+}
+
+async function as(user: string, jti?: string) {
+  const token = new SignJWT({ sub: user, ...(jti && { jti }) })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuedAt()
+    .setExpirationTime('1h');
+  const authorization = `Bearer ${await token.sign(new TextEncoder().encode(SECRET))}`;
+  return { headers: { authorization } };
+}
+
+function operator(url: string, method: string, path: string, body?: object) {
+  const headers = { authorization: `Bearer ${KEY}`, ...(body && { 'content-type': 'application/json' }) };
+  return fetch(`${url}/v1/admin${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+}
+
+t.test('presence / clients on two nodes → each is told of the other, and every API lists both', async (t) => {
+  const { a, b } = await twoNodes(t);
+  t.equal(await a.metric('earshot_neighbours'), 1);
+  const ann = await peer(t, a.wsUrl, await as('ann'));
+  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+  await eventually('ann on the other node', () => b.app.earshot.presence('room').count === 1);
+  const bob = await peer(t, b.wsUrl, await as('bob'));
+  const { members } = {
+    members: [],
+    ...(await bob.call({ type: 'subscribe', channel: 'room', presence: true })),
+  };
+  const users = [{ user: 'ann' }, { user: 'bob' }];
+  t.match(members, users);
+  t.match(await ann.next('joined'), { member: { user: 'bob' } });
+  t.match(a.app.earshot.presence('room'), { members: users, count: 2 });
+  t.match(await (await operator(a.url, 'GET', '/presence?channel=room')).json(), {
+    members: users,
+    count: 2,
+  });
+  const commands = JSON.stringify([{ type: 'presence', id: 1, channel: 'room' }]);
+  const { headers } = await as('eve');
+  const answer = await fetch(`${a.url}/v1/commands`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: commands,
+  });
+  t.match(await answer.json(), [{ type: 'presence', members: users, count: 2 }]);
+  bob.socket.terminate();
+  t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'closed' });
+});
+
+t.test('presence / a node is closed → its members leave by drain, and nobody else is there', async (t) => {
+  const { a, b } = await twoNodes(t);
+  const ann = await peer(t, a.wsUrl, await as('ann'));
+  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+  const bob = await peer(t, b.wsUrl, await as('bob'));
+  await bob.call({ type: 'subscribe', channel: 'room' });
+  await ann.next('joined');
+  await b.app.close();
+  t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'drain' });
+  t.strictSame(
+    [a, b].map(({ app }) => app.earshot.sessions.hasOtherNodes),
+    [false, false],
+  );
+  t.equal(b.app.earshot.presence('room').count, 0);
+  t.equal((await operator(a.url, 'DELETE', '/sessions/none')).status, 404);
+});
+
+t.test('orders / given to one node → carried out on the other', async (t) => {
+  const { a, b } = await twoNodes(t);
+  const { earshot } = a.app;
+  const on = async (user: string, jti?: string) => {
+    const found = await peer(t, b.wsUrl, await as(user, jti));
+    return Object.assign(found, { id: (await found.next('welcome')).session });
+  };
+
+  const one = await on('ann');
+  t.equal((await operator(a.url, 'DELETE', `/sessions/${one.id}`)).status, 202);
+  t.match(await one.closed, { code: 4403 });
+
+  const two = await on('ann');
+  await two.call({ type: 'subscribe', channel: 'room' });
+  const gone = await operator(a.url, 'DELETE', '/subscriptions?channel=room&user=ann');
+  t.strictSame(await gone.json(), { ended: 0 });
+  t.match(await two.next('unsubscribed'), { channel: 'room', code: 'forbidden' });
+  t.equal(earshot.sessions.endUser('ann'), 0);
+  t.match(await two.closed, { code: 4403 });
+
+  const three = await on('ann', 'id-1');
+  t.equal(earshot.revoke({ tokenId: 'id-1' }), 0);
+  t.match(await three.closed, { code: 4401 });
+  const four = await on('bob');
+  const revoked = await operator(a.url, 'POST', '/revoke', { user: 'bob' });
+  t.strictSame(await revoked.json(), { ended: 0 });
+  t.match(await four.closed, { code: 4401 });
+  for (const [user, jti] of [['ann', 'id-1'], ['bob']] as const)
+    t.equal((await fetch(`${b.url}/v1/session`, await as(user, jti))).status, 401);
+});
+
+t.test('orders / a node starts after them → it refuses what was revoked before', async (t) => {
+  const [store, bus] = [new MemoryStore(), busOf()];
+  t.teardown(() => store.end());
+  const options = { store, bus, token: { secret: SECRET } };
+  const a = await appOn(t, options);
+  a.app.earshot.revoke({ tokenId: 'id-1' });
+  const b = await appOn(t, options);
+  const status = async (jti: string) => (await fetch(`${b.url}/v1/session`, await as('ann', jti))).status;
+  await eventually('that it is refused', async () => (await status('id-1')) === 401);
+  t.equal(await status('id-2'), 200);
+});
+
+t.test('processes / one is killed → its members are there for the lease, then left by timeout', async (t) => {
+  const emitter = new EventEmitter();
+  const a = await appOn(t, { bus: busOf(emitter) });
+  const child = fork(OTHER_PROCESS, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const url = await new Promise<string>((resolve) => {
+    child.on('message', (said: { readonly text?: string; readonly url?: string }) => {
+      if (said.text !== undefined) emitter.emit('news', said.text);
+      if (said.url !== undefined) resolve(said.url);
+    });
+  });
+  emitter.on('news', (text) => child.connected && child.send({ text }));
+  const ann = await peer(t, a.wsUrl);
+  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+  const bob = await peer(t, `${url.replace('http', 'ws')}/ws`);
+  await bob.call({ type: 'subscribe', channel: 'room' });
+  const { member } = await ann.next('joined');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const killedAt = performance.now();
+  t.equal(a.app.earshot.presence('room').count, 2);
+  t.match(await ann.next('left'), { member, cause: 'timeout' });
+  t.ok(performance.now() - killedAt > 3500, 'not before the lease');
+  t.equal(a.app.earshot.presence('room').count, 1);
+});
