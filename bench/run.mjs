@@ -17,6 +17,7 @@ const ORDER = [
   'answers',
   'http',
   'rate',
+  'flush',
   'idle',
   'storm',
   'sse',

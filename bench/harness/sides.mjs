@@ -89,7 +89,8 @@ export async function bytesOnWire({ name, port, talk }, data) {
 
 /**
  * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window;
- * `targets` are what Earshot has to reach: { than, most } as a ratio of CPU, or of another value.
+ * `targets` are what Earshot has to reach: { than, most } as a ratio of CPU, or of another value; `optionsOf(name)` are
+ * those of one peer.
  */
 export async function sideBySide(bench, work) {
   const { mode, subscriptions, modulus, data = DATA, open, targets } = work;
@@ -97,7 +98,8 @@ export async function sideBySide(bench, work) {
   const options = { mode, subscriptions, modulus, ...work.options };
   const earshot = await startSide(bench, work.subject ?? 'earshot', options);
   const sides = [earshot];
-  for (const name of peers) sides.push(await startSide(bench, name, options));
+  for (const name of peers)
+    sides.push(await startSide(bench, name, { ...options, ...work.optionsOf?.(name) }));
   const withFloor =
     work.floor === false || bench.programs.floor === undefined
       ? undefined

@@ -7,9 +7,9 @@ export const title = 'Earshot';
 export const RAISED = ['--limits-commands-per-second', '1000000', '--limits-command-burst', '1000000'];
 export const CHANNEL = 'bench/00000';
 
-export function start({ store = ['--store', 'memory'], flags = [], execArgv = [] }) {
+export function start({ store = ['--store', 'memory'], flags = [], env = {}, execArgv = [] }) {
   const args = ['serve', '--dev', '--port', '0', '--log-level', 'warn', ...store, ...RAISED, ...flags];
-  return startServer('../dist/cli.js', args, { execArgv });
+  return startServer('../dist/cli.js', args, { env, execArgv });
 }
 
 const command = (envelope) => frame(JSON.stringify(envelope));

@@ -11,7 +11,18 @@ export async function run(bench) {
   const before = bench.quick ? 50_000 : 1_000_000;
   const after = `100 readers, after ${before.toLocaleString('en')} messages`;
   rows.push(...(await rowsOf(bench, 100, after, before)));
-  return { rows, checks: [] };
+  return { rows, checks: checksOf(rows) };
+}
+
+/** What a delivery costs more than to a thousand readers, beyond what the floor itself does. */
+function checksOf(rows) {
+  const base = rows.find(({ title }) => title === '1,000 readers')?.timesFloor?.median;
+  return rows
+    .filter(({ timesFloor }) => base !== undefined && timesFloor !== undefined)
+    .map(({ title, timesFloor }) => {
+      const seen = Object.fromEntries(Object.entries(timesFloor).map(([key, value]) => [key, value / base]));
+      return { text: `${title}: CPU, times floor, to that of 1,000 readers`, most: 1.25, seen };
+    });
 }
 
 async function rowsOf(bench, readers, words, before = 0) {

@@ -15,13 +15,24 @@ export async function run(bench) {
   for (const name of ['earshot', 'ws', ...(bench.quick ? [] : ['uws', 'socket.io'])]) {
     seen.push(await memoryOf(await startSide(bench, name, { mode: 'fan' }), { few, many, most }));
   }
-  const text = (value) => spread({ low: value, median: value, high: value });
+  const one = (value) => ({ low: value, median: value, high: value });
   return {
     heads: ['', `at ${many}`, `each of those from ${few} to ${most}`, 'the same after 3 messages'],
-    rows: seen.map(({ title, ...values }) => [title, ...Object.values(values).map(text)]),
+    rows: seen.map(({ title, ...values }) => [
+      title,
+      ...Object.values(values).map((value) => spread(one(value))),
+    ]),
     seen,
-    checks: [],
+    checks: bench.quick ? [] : checksOf(seen[0], one),
   };
+}
+
+function checksOf({ at, marginal, afterMessages }, one) {
+  return [
+    { text: 'KiB a session', most: 8, seen: one(at) },
+    { text: 'KiB of one more', most: 6, seen: one(marginal) },
+    { text: 'KiB of one more, after messages', most: 6, seen: one(afterMessages) },
+  ];
 }
 
 async function memoryOf(side, { few, many, most }) {

@@ -15,7 +15,7 @@ export async function run(bench) {
   const found = await sideBySide(bench, {
     mode: 'echo', // readers that have subscribed to nothing yet
     data: DATA,
-    peers: [],
+    peers: ['node-socket'],
     options: { flags: ['--retention-messages', '1000000', '--retention-bytes', '1000000000'] },
     open: { readers: 0, publishers: 0 },
     turns: { rounds: bench.quick ? 2 : 5 },
@@ -23,19 +23,19 @@ export async function run(bench) {
     async window({ name, load, port, talk, server }) {
       await load.open('r', { kind: 'w', count: 1, port, steps: talk.reader });
       // With what was there before and the answer to the subscribe, which is a frame too.
-      const isFloor = name === 'floor';
-      const before = isFloor ? 0 : await settledRss(server);
-      const seen = await (isFloor
+      const isBare = name !== 'earshot'; // what is asked for is a line there, and no log
+      const before = isBare ? 0 : await settledRss(server);
+      const seen = await (isBare
         ? load.tell('read', messages, Buffer.from(`L${String(messages / 1000).padStart(5, '0')}\n`))
         : load.tell('read', messages + 1, all));
-      if (!isFloor) {
+      if (!isBare) {
         const { rss } = await ask(server, 'cpu');
         memory.grownMiB = Math.max(memory.grownMiB ?? 0, (rss - before) / 2 ** 20);
       }
       await load.tell('close');
       return seen;
     },
-    targets: [],
+    targets: [{ than: 'node-socket', most: 2 }],
   });
   const note = `Just after a reading, garbage and all, the server was at most ${memory.grownMiB.toFixed(1)} MiB larger than before it.`;
   return { ...found, memory, notes: [note] };

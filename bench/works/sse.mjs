@@ -14,6 +14,6 @@ export function run(bench) {
     peers: ['fastify-sse'],
     open: { readers, publishers: 1 },
     window: ({ load, talk }, ms) => load.tell('fan', ms, 1, readers, talk.publish(DATA)),
-    targets: [],
+    targets: [{ than: 'floor', most: 1.6 }],
   });
 }

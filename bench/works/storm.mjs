@@ -11,5 +11,5 @@ export const run = (bench) =>
     open: { readers: 0, publishers: 0 },
     window: ({ load, port, talk }, ms) =>
       load.tell('storm', ms, 100, port, ...talk.reader[0].map((part) => Buffer.from(part))),
-    targets: [],
+    targets: [{ than: 'ws', most: 1.25 }],
   });

@@ -24,6 +24,7 @@ import { Revocations } from './session/revocations.js';
 import type { SessionHost, Visit } from './session/session.js';
 import { Session } from './session/session.js';
 import { Sessions } from './session/sessions.js';
+import { Turns } from './session/turns.js';
 import { Slices } from './streams/slices.js';
 import type { Journal, Telemetry } from './telemetry.js';
 
@@ -81,6 +82,8 @@ export class EarshotNode implements SessionHost, CommandContext {
   /** undefined where this node is the only one. */
   readonly neighbours: Neighbours | undefined;
   readonly #deadlines: Deadlines<Session>;
+  readonly #turns: Turns;
+  #ticks = 0;
 
   constructor(parts: NodeParts) {
     this.store = parts.store;
@@ -109,6 +112,11 @@ export class EarshotNode implements SessionHost, CommandContext {
     if (parts.neighbours && outbox)
       this.neighbours = new Neighbours({ ...parts, ...parts.neighbours, outbox, listener: this.#listener() });
     this.#deadlines = new Deadlines(parts.alarm);
+    this.#turns = new Turns(parts.defer);
+  }
+
+  get turn(): number {
+    return this.#turns.number;
   }
 
   /** A session for a connection that was admitted. It has not spoken yet. */
@@ -119,11 +127,19 @@ export class EarshotNode implements SessionHost, CommandContext {
     return session;
   }
 
-  /** Everything that has to do with time; to be called about every second. */
-  tick(): void {
+  /**
+   * Everything that has to do with time; to be called `parts` times in about a second. Each time a part of the sessions
+   * is looked at: all of them at once would hold up everybody, for 50 ms where there are 50,000.
+   */
+  tick(parts = 1): void {
     const now = this.now();
     const uptimeMs = this.uptimeMs();
-    for (const session of this.sessions.all()) session.tick(now, uptimeMs);
+    const some = this.sessions.next(Math.ceil(this.sessions.size / parts));
+    for (const session of some) session.tick(now, uptimeMs);
+    if (this.#ticks++ % parts === 0) this.#upkeep();
+  }
+
+  #upkeep(): void {
     this.presence.expire();
     this.neighbours?.tick();
     this.store.sweep().catch((error: unknown) => this.journal.error(error, {}));

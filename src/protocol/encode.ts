@@ -26,6 +26,11 @@ export function encodeMessage(channel: string, message: EncodableMessage): strin
   return `{"type":"message","channel":"${channel}",${body(message)}}`;
 }
 
+/** The text of a `published` reply. */
+export function encodePublished(id: number, channel: string, offset: string, duplicate: boolean): string {
+  return `{"type":"published","id":${id},"channel":"${channel}","offset":"${offset}","duplicate":${duplicate}}`;
+}
+
 /** The text of a `history` reply. */
 export function encodeHistory(id: number, channel: string, page: EncodablePage): string {
   return `{"type":"history","id":${id},"channel":"${channel}",${members(page)}}`;

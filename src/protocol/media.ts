@@ -8,7 +8,7 @@ export function mediaTypeOf(contentType: string): string {
 
 /** True where both name the same media type, whatever their parameters. */
 export function isSameType(one: string, other: string): boolean {
-  return mediaTypeOf(one) === mediaTypeOf(other);
+  return one === other || mediaTypeOf(one) === mediaTypeOf(other);
 }
 
 /** True where messages are JSON values, and not bytes without borders of their own (Durable Streams §9.1). */

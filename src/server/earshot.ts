@@ -71,6 +71,7 @@ export class Earshot implements AsyncDisposable {
   readonly #endpoint: WebSocketEndpoint;
   readonly #eventLoop = new EventLoopMonitor();
   readonly #ticker: NodeJS.Timeout;
+  #ticks = 0;
   readonly #alarm: Alarm;
   #giveBack: (() => void) | undefined;
   #drain: Promise<void> | undefined;
@@ -133,7 +134,7 @@ export class Earshot implements AsyncDisposable {
       journal: this.journal,
     });
     this.node.neighbours?.meet();
-    this.#ticker = setInterval(() => this.#tick(), tickMs(options)).unref();
+    this.#ticker = setInterval(() => this.#tick(), tickMs(options) / TICK_PARTS).unref();
   }
 
   get store(): Store {
@@ -278,9 +279,9 @@ export class Earshot implements AsyncDisposable {
   }
 
   #tick(): void {
-    this.#eventLoop.sample();
+    if (this.#ticks++ % TICK_PARTS === 0) this.#eventLoop.sample();
     try {
-      this.node.tick();
+      this.node.tick(TICK_PARTS);
     } catch (error) {
       this.journal.error(error, {}); // a store's upkeep, say: the next tick tries again
     }
@@ -298,7 +299,10 @@ function uptimeMs(): number {
   return performance.now();
 }
 
-/** Once a second, and often enough for the shortest time that is kept. */
+/** What is done every second is done in so many parts. */
+const TICK_PARTS = 10;
+
+/** For all parts together: once a second, and often enough for the shortest time that is kept. */
 function tickMs({ pingIntervalMs, pongTimeoutMs, stallTimeoutMs }: ResolvedOptions): number {
   return Math.max(10, Math.min(1000, pingIntervalMs / 2, pongTimeoutMs / 2, stallTimeoutMs / 2));
 }

@@ -68,7 +68,7 @@ export class WebSocketEndpoint {
       const protocol = await admission.selectSubprotocol(request, offered);
       this.#admitted.set(request, { identity, protocol, address });
       admission.checkStill(identity, address); // once more, with nothing between it and the session
-      accept();
+      acceptAtOnce(request.socket, accept);
     } catch (error) {
       this.#refuse(request.socket, error, { address });
     }
@@ -94,6 +94,16 @@ export class WebSocketEndpoint {
     metrics.refused('internal');
     journal.error(error, context);
     return problem('internal', 'the checks failed');
+  }
+}
+
+/** The answer to the handshake and the welcome leave in one write. */
+function acceptAtOnce(socket: Duplex, accept: () => void): void {
+  socket.cork();
+  try {
+    accept();
+  } finally {
+    socket.uncork();
   }
 }
 

@@ -8,6 +8,7 @@ import { problemFrom } from './http/problem.js';
 import type { EarshotOptions } from './options/options.js';
 import { loggedRequest } from './report/requests.js';
 import { commandsRoute } from './routes/commands.js';
+import { hook } from './routes/hook.js';
 import { metricsRoute } from './routes/metrics.js';
 import { pageRoutes } from './routes/pages.js';
 import { probeRoutes } from './routes/probes.js';
@@ -56,8 +57,11 @@ async function plugin(app: FastifyInstance, options: EarshotOptions): Promise<vo
 
 async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   const { path, probes, metrics, pages, admin } = earshot.options;
-  scope.addHook('onRequest', async (request, reply) => takeTurn(request.raw, reply.raw));
-  scope.addHook('preValidation', refuseCut);
+  scope.addHook(
+    'onRequest',
+    hook((request, reply) => takeTurn(request.raw, reply.raw)),
+  );
+  scope.addHook('preValidation', hook(refuseCut));
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
   if (metrics) metricsRoute(scope, earshot.metrics);
@@ -72,7 +76,7 @@ async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
 }
 
 /** Over HTTP/2 a body that the peer has cut off ends like one that is complete: it must not be taken for one. */
-async function refuseCut({ raw }: FastifyRequest): Promise<void> {
+function refuseCut({ raw }: FastifyRequest): undefined {
   if (raw.aborted) throw new Refused('bad_envelope', 'the request was cut off');
 }
 

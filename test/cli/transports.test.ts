@@ -1,6 +1,10 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Test } from 'tap';
 import t from 'tap';
-import { HTTP_TRANSPORTS } from '../../src/cli/client/over-http.js';
+import { followOverHttp, HTTP_TRANSPORTS } from '../../src/cli/client/over-http.js';
 import { eventsOf } from '../../src/cli/client/sse-reader.js';
 import type { EarshotOptions } from '../../src/index.js';
 import { createApp } from '../../src/index.js';
@@ -73,6 +77,54 @@ for (const transport of HTTP_TRANSPORTS) {
     const run = { args: ['subscribe', 'a', '--url', url, ...how] };
     failsWith(t, await earshot(run), 1, /unauthenticated: a token is needed/);
   });
+}
+
+/** A server that begins an answer of the type and leaves it there. */
+async function halfAnswering(t: Test, type: string) {
+  let isBegun = () => {};
+  const begun = new Promise<void>((resolve) => (isBegun = resolve));
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': type });
+    response.write(type === 'text/event-stream' ? ': begun\n\n' : '{"cursor":', () => isBegun());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, begun };
+}
+
+for (const [transport, type] of [
+  ['sse', 'text/event-stream'],
+  ['poll', 'application/json'],
+] as const) {
+  t.test(
+    `subscribe --transport ${transport} / told to stop in the middle of an answer → it does`,
+    async (t) => {
+      setFlagsFromString('--expose-gc');
+      const collect: () => void = runInNewContext('gc');
+      const { url, begun } = await halfAnswering(t, type);
+      const stop = new AbortController();
+      const io = { env: {}, cwd: '.', stdin: process.stdin, stdout: () => {}, stderr: () => {} };
+      const rest = { token: undefined, channels: ['a'], offset: 'now', presence: false, everyMs: 10 };
+      const following = followOverHttp(io, {
+        url,
+        transport,
+        ...rest,
+        signal: stop.signal,
+        tell: () => true,
+      });
+      await begun;
+      for (let times = 0; times < 10; times++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        collect(); // with what `fetch` holds its signal by, once there is a response
+      }
+      stop.abort();
+      await following;
+      t.pass('it has ended');
+    },
+  );
 }
 
 t.test('subscribe --transport / none that there is → exit 2, and those that there are', async (t) => {

@@ -80,15 +80,18 @@ t.test('manage / who may not → forbidden in words, and no other action stands 
     ['a', { authenticated: new Set(DEFAULT_ACTIONS) }],
     ['b', { authenticated: new Set(['manage']) }],
   );
-  await t.rejects(authorize({ policy, hooks: {} }, actor, 'manage', 'a'), {
+  t.throws(() => authorize({ policy, hooks: {} }, actor, 'manage', 'a'), {
     code: 'forbidden',
     message: 'you may not make, close or delete this channel',
   });
-  await t.resolves(authorize({ policy, hooks: {} }, actor, 'manage', 'b'));
-  await t.rejects(authorize({ policy, hooks: {} }, actor, 'publish', 'b'), { code: 'forbidden' });
+  t.equal(authorize({ policy, hooks: {} }, actor, 'manage', 'b'), undefined, 'there is nobody to wait for');
+  t.throws(() => authorize({ policy, hooks: {} }, actor, 'publish', 'b'), { code: 'forbidden' });
   const hooks = { authorize: async (event: AuthorizeEvent) => asked.push(event) > 1 };
-  await t.rejects(authorize({ policy, hooks }, actor, 'manage', 'b'), { code: 'forbidden' });
-  await t.resolves(authorize({ policy, hooks }, actor, 'manage', 'a'), 'the hook has the last word');
+  await t.rejects(async () => authorize({ policy, hooks }, actor, 'manage', 'b'), { code: 'forbidden' });
+  await t.resolves(
+    async () => authorize({ policy, hooks }, actor, 'manage', 'a'),
+    'the hook has the last word',
+  );
   t.match(asked, [
     { ...actor, action: 'manage', channel: 'b' },
     { action: 'manage', channel: 'a' },

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS } from '../../src/core/limits.js';
 import { concerns, parsePattern } from '../../src/core/policy/pattern.js';
 import { RateLimit } from '../../src/core/quota/rate.js';
 import { Liveness } from '../../src/core/session/liveness.js';
+import type { Peer } from '../support/core.js';
 import { identityOf, memoryStore, NOTHING_HELD, Rig } from '../support/core.js';
 import { SlowStore } from '../support/fake-stores.js';
 
@@ -209,6 +210,30 @@ t.test('authenticate / the same user → renewed in place; the name stays', asyn
   rig.node.tick();
   t.equal(ann.session.ended, false, 'the old end no longer counts');
 });
+
+t.test(
+  'time / looked at in parts → each session once in a round, also where others come and go',
+  async (t) => {
+    const rig = new Rig();
+    const expiring = () => rig.peer('ann', { user: 'ann', expiresAt: rig.now + 1000 });
+    const ended = (peers: readonly Peer[]) => peers.filter(({ session }) => session.ended).length;
+    const peers = range(1, 25).map(expiring);
+    rig.node.tick(10);
+    t.equal(ended(peers), 0);
+    rig.pass(1000);
+    const ends = range(1, 9).map(() => {
+      rig.node.tick(10);
+      return ended(peers);
+    });
+    t.same(ends, [3, 6, 8, 10, 12, 14, 16, 17, 18], 'a tenth of those that are left, rounded up');
+    await peers[24]?.cut();
+    peers.push(expiring(), expiring());
+    rig.pass(1000);
+    for (let part = 0; part < 20; part++) rig.node.tick(10);
+    t.equal(ended(peers), 27);
+    t.match(rig.held(), { sessions: 0 });
+  },
+);
 
 t.test('token / expires → bye, 4401, and left because expired', async (t) => {
   const rig = new Rig();

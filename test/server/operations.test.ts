@@ -1,5 +1,7 @@
+import { Histogram, Registry } from 'prom-client';
 import type { Test } from 'tap';
 import t from 'tap';
+import { CommandDurations } from '../../src/server/report/durations.js';
 import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn, eventually, parseMetrics } from '../support/app.js';
@@ -19,6 +21,31 @@ async function probe({ url }: RunningApp, path: string) {
   const body: unknown = await response.json();
   return { status: response.status, body, cache: response.headers.get('cache-control') };
 }
+
+t.test('metrics / how long commands took → what a histogram of the library prints', async (t) => {
+  const [ours, theirs] = [new Registry(), new Registry()];
+  const bounds = [0.001, 0.01, 0.1];
+  const durations = new CommandDurations('seconds', 'How long.', bounds);
+  ours.registerMetric(durations);
+  const histogram = new Histogram({
+    name: 'seconds',
+    help: 'How long.',
+    labelNames: ['command', 'outcome'],
+    buckets: bounds,
+    registers: [theirs],
+  });
+  const see = (command: string, outcome: string, seconds: number) => {
+    durations.add(command, outcome, seconds);
+    histogram.observe({ command, outcome }, seconds);
+  };
+  t.equal(await ours.metrics(), await theirs.metrics(), 'of nothing');
+  for (const seconds of [0, 0.001, 0.0011, 0.1, 7]) see('publish', 'ok', seconds);
+  see('publish', 'forbidden', 0.05);
+  see('ping', 'ok', 0.05);
+  const sorted = (text: string) => text.split('\n').sort();
+  t.same(sorted(await ours.metrics()), sorted(await theirs.metrics()));
+  t.equal((await ours.getMetricsAsJSON())[0]?.type, 'histogram');
+});
 
 t.test('probes / all is well → 200, never cached', async (t) => {
   const on = await appOn(t);

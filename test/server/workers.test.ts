@@ -75,6 +75,7 @@ t.test('two workers / one server through all of it', async (t) => {
     for (const offsets of orders) t.same(offsets, [...(orders[0] ?? [])].sort());
     t.equal(await server.metric('earshot_messages_in_total'), 60);
     t.equal(await server.metric('earshot_messages_out_total'), 360);
+    t.ok((await server.metric('earshot_command_duration_seconds_count')) >= 66, 'those of both workers');
     for (const each of peers) each.socket.terminate();
   });
 

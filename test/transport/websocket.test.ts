@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { constants, inflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
 import type { Test } from 'tap';
 import t from 'tap';
 import type { EarshotOptions } from '../../src/server/options/options.js';
+import { textFrames } from '../../src/transport/websocket/frame.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn } from '../support/app.js';
 import { peer, plainPeer } from '../support/peer.js';
@@ -34,6 +36,34 @@ const send = (raw: RawSocket, envelope: object) => raw.send(frame({ payload: JSO
 function said(raw: RawSocket, what: string): Promise<Frame> {
   return raw.readUntil((bytes) => parseFrames(bytes).frames.find(({ payload }) => payload.includes(what)));
 }
+
+/** Texts of every length at which a header changes, of characters of one byte and of more. */
+const frameText = fc
+  .tuple(
+    fc.constantFrom('a', 'é', '€', '😀', '\ud800'),
+    fc.oneof(
+      { weight: 8, arbitrary: fc.nat(140) },
+      fc.constantFrom(4095, 4097, 21_845, 32_767, 32_768, 65_535, 65_536),
+    ),
+    fc.string({ unit: 'binary', maxLength: 3 }),
+  )
+  .map(([character, count, rest]) => character.repeat(count) + rest);
+
+t.test('frames / any texts → one frame each, in order, of nothing but their UTF-8', async (t) => {
+  const isSo = (given: readonly string[]) => {
+    const bytes = textFrames(given);
+    const { frames } = parseFrames(bytes);
+    const inFrames = frames.map(({ payload }) => String(payload));
+    const size = frames.reduce((sum, { payload }) => sum + payload.length + headerOf(payload.length), 0);
+    return (
+      JSON.stringify(inFrames) === JSON.stringify(given.map((text) => String(Buffer.from(text)))) &&
+      size === bytes.length
+    );
+  };
+  const headerOf = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10);
+  fc.assert(fc.property(fc.array(frameText, { maxLength: 6 }), isSo), { numRuns: 500 });
+  t.pass('500 batches');
+});
 
 t.test('liveness / a peer that never answers → is pinged, told, closed with 4408 and gone', async (t) => {
   const on = await appOn(t, { pingIntervalMs: 200, pongTimeoutMs: 200 });

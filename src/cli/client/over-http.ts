@@ -76,18 +76,16 @@ class Reader {
   async read(): Promise<void> {
     const { transport, signal, everyMs } = this.#follow;
     this.pauseMs = transport === 'poll' ? everyMs : 0;
-    const silence = new Silence(SILENT_MS);
+    const patience = new Patience(SILENT_MS, signal);
     try {
-      const response = await fetch(this.#address(), {
-        headers: this.#headers(),
-        signal: AbortSignal.any([signal, silence.signal]),
-      });
-      if (!response.ok) throw await refusal(response);
+      const asked = fetch(this.#address(), { headers: this.#headers(), signal: patience.signal });
+      const response = await patience.orCut(asked);
+      if (!response.ok) throw await patience.orCut(refusal(response));
       this.#sayConnected();
-      if (transport === 'sse') await this.#readEvents(response, silence);
-      else this.#takePage(page.parse(await response.json()));
+      if (transport === 'sse') await this.#readEvents(response, patience);
+      else this.#takePage(page.parse(await patience.orCut(response.json())));
     } finally {
-      silence.end();
+      patience.end();
     }
   }
 
@@ -113,9 +111,9 @@ class Reader {
     };
   }
 
-  async #readEvents({ body }: Response, silence: Silence): Promise<void> {
+  async #readEvents({ body }: Response, patience: Patience): Promise<void> {
     if (body === null) return;
-    for await (const { id, data } of eventsOf(silence.heard(body))) {
+    for await (const { id, data } of eventsOf(patience.heard(body))) {
       this.#cursor = id;
       if (data !== '') this.#take(envelope.parse(JSON.parse(data)));
       if (this.isDone) return;
@@ -146,28 +144,60 @@ class Reader {
   }
 }
 
-/** Aborts where nothing has come for a while. */
-class Silence {
+/**
+ * Cuts a response off where nothing has come for a while, or where nobody wants it any more. The signal alone doesn't:
+ * once there is a response, `fetch` of Node 20 may forget it with what the garbage collection takes.
+ */
+class Patience {
   readonly #controller = new AbortController();
+  readonly #outer: AbortSignal;
   readonly #timer: NodeJS.Timeout;
+  #cut: (why: unknown) => void = () => {};
 
-  constructor(ms: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(new Error('nothing came for too long')), ms);
+  constructor(silentMs: number, outer: AbortSignal) {
+    this.#outer = outer;
+    this.#timer = setTimeout(() => this.#end(new Error('nothing came for too long')), silentMs);
+    outer.addEventListener('abort', this.#stop);
+    if (outer.aborted) this.#stop();
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  async *heard(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const bytes of body) {
-      this.#timer.refresh();
-      yield bytes;
+  /** The outcome of `work`, unless it is cut off before. */
+  async orCut<Outcome>(work: Promise<Outcome>): Promise<Outcome> {
+    const cut = new Promise<never>((_resolve, reject) => {
+      this.#cut = reject;
+      if (this.signal.aborted) reject(this.signal.reason);
+    });
+    return Promise.race([work, cut]);
+  }
+
+  async *heard(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const reader = body.getReader();
+    this.#cut = () => void reader.cancel().catch(() => {}); // it has failed already: the read says so
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        this.#timer.refresh();
+        yield next.value;
+      }
+      this.signal.throwIfAborted();
+    } finally {
+      this.#cut(undefined); // also where nobody reads to the end
     }
   }
 
   end(): void {
     clearTimeout(this.#timer);
+    this.#outer.removeEventListener('abort', this.#stop);
+  }
+
+  readonly #stop = (): void => this.#end(this.#outer.reason);
+
+  #end(why: unknown): void {
+    this.#controller.abort(why);
+    this.#cut(why);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Producer } from '../../protocol/commands.js';
 import { Refused } from '../../protocol/refused.js';
 import type { MessageData, NewMessage } from '../../store/message.js';
-import type { PublishChange } from '../hooks.js';
+import type { CoreHooks, PublishChange } from '../hooks.js';
 import type { ChannelRule } from '../policy/policy.js';
 import { describeLimit } from '../quota/meter.js';
 import { burstOf } from '../quota/rate.js';
@@ -18,19 +18,27 @@ export interface Offered {
   readonly producer: Producer | undefined;
 }
 
-/** What the channel's rule and the host make of one message: what is to be stored. Throws where they don't take it. */
-export async function admitMessage(
+/**
+ * What the channel's rule and the host make of one message: what is to be stored. Throws where they don't take it.
+ * Without a host that is asked there is nothing to wait for.
+ */
+export function admitMessage(
   context: CommandContext,
   asker: Asker,
   offered: Offered,
-): Promise<NewMessage> {
-  const { channel, data, given, producer } = offered;
-  const rule = context.policy.rule(channel);
-  checkData(asker, rule, offered);
+): NewMessage | Promise<NewMessage> {
+  checkData(asker, context.policy.rule(offered.channel), offered);
   const { onPublish } = context.hooks;
-  const change =
-    onPublish === undefined ? undefined : await onPublish({ ...asker.actor, channel, data, producer });
-  return messageOf(asker.identity.name, given, change);
+  if (onPublish !== undefined) return changedBy(onPublish, asker, offered);
+  return { from: asker.identity.name, data: offered.given };
+}
+
+async function changedBy(
+  onPublish: NonNullable<CoreHooks['onPublish']>,
+  { actor, identity }: Asker,
+  { channel, data, given, producer }: Offered,
+): Promise<NewMessage> {
+  return messageOf(identity.name, given, await onPublish({ ...actor, channel, data, producer }));
 }
 
 /** Throws where so many messages are more than the caller may send to the channel in this time. */

@@ -13,19 +13,19 @@ import { subscribe } from './subscribe.js';
 import { unsubscribe } from './unsubscribe.js';
 
 /** Carries out a command of a session and answers it, whatever happens. Never rejects. */
-export async function runCommand(
+export function runCommand(
   context: CommandContext,
   session: Session,
   job: Job,
   release: Release,
 ): Promise<void> {
-  if (session.ended) return;
-  await answer(context, session, job.command, () => ofSession(context, session, job, release));
+  if (session.ended) return Promise.resolve();
+  return answer(context, session, job.command, () => ofSession(context, session, job, release));
 }
 
 /** Carries out a command that needs no session, and answers it, whatever happens. Never rejects. */
-export async function runRequest(context: CommandContext, requester: Requester, job: Job): Promise<void> {
-  await answer(context, requester, job.command, () => ofAnyone(context, requester, job, () => {}));
+export function runRequest(context: CommandContext, requester: Requester, job: Job): Promise<void> {
+  return answer(context, requester, job.command, () => ofAnyone(context, requester, job, () => {}));
 }
 
 async function answer(
@@ -68,7 +68,7 @@ function ofSession(context: CommandContext, session: Session, job: Job, release:
   }
 }
 
-async function ofAnyone(
+function ofAnyone(
   context: CommandContext,
   requester: Requester,
   { command, dataText }: Job,

@@ -25,38 +25,55 @@ export class PolicyTable {
 
   /** Asked for every command. */
   may(caller: Caller, action: Action, channel: string): boolean {
-    return this.explain(caller, action, channel).may;
+    return this.#ground(this.rule(channel), caller, action, channel).may;
   }
 
-  /** The first of these that allows it: the rule for the anonymous, the token's own list, the rule for the authenticated. */
   explain(caller: Caller, action: Action, channel: string): Verdict {
     const rule = this.rule(channel);
     const line = `channels["${rule.pattern}"]${rule.isBuiltIn ? ' (built in)' : ''}`;
-    if (action === 'presence' && !rule.presence) return refusedBy(`${line}.presence is off`);
-    if (rule.anonymous.has(action)) return allowedBy(`${line}.anonymous`);
-    if (caller.user === null) return refusedBy(`${line}.anonymous does not name it, and there is no token`);
-    if (caller.grants !== undefined) return explainGrants(caller, caller.grants, action, channel);
-    if (this.#rules.isOthers(channel, caller.user)) return refusedBy(`${line} is for another user`);
-    if (rule.authenticated.has(action)) return allowedBy(`${line}.authenticated`);
-    return refusedBy(`${line}.authenticated does not name it`);
+    const { may, because } = this.#ground(rule, caller, action, channel);
+    return { may, because: because(line) };
+  }
+
+  /** The first of these that allows it: the rule for the anonymous, the token's own list, the rule for the authenticated. */
+  #ground(rule: ChannelRule, caller: Caller, action: Action, channel: string): Ground {
+    if (action === 'presence' && !rule.presence) return NO_PRESENCE;
+    if (rule.anonymous.has(action)) return ANYBODY;
+    if (caller.user === null) return NO_TOKEN;
+    if (caller.grants !== undefined) return groundOf(caller, caller.grants, action, channel);
+    if (this.#rules.isOthers(channel, caller.user)) return ANOTHERS;
+    return rule.authenticated.has(action) ? ANY_USER : NO_USER;
   }
 }
 
-function explainGrants(
+/** What a verdict is based on; in words only where somebody wants to know. */
+interface Ground {
+  readonly may: boolean;
+  /** `line` names the rule. */
+  because(line: string): string;
+}
+
+const NO_PRESENCE: Ground = { may: false, because: (line) => `${line}.presence is off` };
+const ANYBODY: Ground = { may: true, because: (line) => `${line}.anonymous` };
+const NO_TOKEN: Ground = {
+  may: false,
+  because: (line) => `${line}.anonymous does not name it, and there is no token`,
+};
+const ANOTHERS: Ground = { may: false, because: (line) => `${line} is for another user` };
+const ANY_USER: Ground = { may: true, because: (line) => `${line}.authenticated` };
+const NO_USER: Ground = { may: false, because: (line) => `${line}.authenticated does not name it` };
+const NO_GRANT: Ground = {
+  may: false,
+  because: () => 'no line of the token\'s claim "channels" names it',
+};
+
+function groundOf(
   { user }: Caller,
   grants: NonNullable<Caller['grants']>,
   action: Action,
   channel: string,
-): Verdict {
+): Ground {
   const grant = granted(grants, channel, user).find(({ actions }) => actions.has(action));
-  if (grant === undefined) return refusedBy('no line of the token\'s claim "channels" names it');
-  return allowedBy(`the token's claim channels["${grant.pattern.text}"]`);
-}
-
-function allowedBy(because: string): Verdict {
-  return { may: true, because };
-}
-
-function refusedBy(because: string): Verdict {
-  return { may: false, because };
+  if (grant === undefined) return NO_GRANT;
+  return { may: true, because: () => `the token's claim channels["${grant.pattern.text}"]` };
 }

@@ -17,6 +17,8 @@ interface Owner {
   readonly hasRoom: boolean;
   /** The inbox has become full, or no longer is. */
   regulate(): void;
+  /** Of this turn of the event loop. */
+  readonly turn: number;
   /** Runs at the end of this turn of the event loop. */
   defer(run: () => void): void;
 }
@@ -30,8 +32,10 @@ interface Owner {
 export class Inbox {
   readonly #owner: Owner;
   readonly #waiting: Job[] = [];
-  readonly #lanes = new Map<string, Promise<void>>();
+  /** By channel, while a command of it is under way: those that stand in line behind it. */
+  readonly #lanes = new Map<string, Job[]>();
   #inFlight = 0;
+  #turn = -1;
   /** In this turn of the event loop. */
   #begun = 0;
   /** Answers that may be long are made one at a time, each when there is room: they can't pile up. */
@@ -57,8 +61,8 @@ export class Inbox {
       const job = this.#waiting[0];
       if (job === undefined || (this.#isAnsweringLong && isLong(job.command))) break;
       this.#waiting.shift();
-      if (this.#begun++ === 0) this.#owner.defer(() => this.#nextTurn());
-      void this.#begin(job);
+      this.#count();
+      this.#begin(job);
     }
     this.#owner.regulate();
   }
@@ -68,29 +72,50 @@ export class Inbox {
     this.#waiting.length = 0;
   }
 
-  #nextTurn(): void {
-    const wasOver = this.#begun >= MAX_COMMANDS_A_TURN;
-    this.#begun = 0;
-    if (wasOver) this.pump();
+  #count(): void {
+    const { turn } = this.#owner;
+    if (turn !== this.#turn) this.#begun = 0;
+    this.#turn = turn;
+    this.#begun++;
+    if (this.#begun === MAX_COMMANDS_A_TURN) this.#owner.defer(() => this.#nextTurn());
   }
 
-  async #begin(job: Job): Promise<void> {
+  #nextTurn(): void {
+    this.#begun = 0;
+    this.pump();
+  }
+
+  #begin(job: Job): void {
     this.#inFlight++;
-    const lane = 'channel' in job.command ? job.command.channel : '';
-    const before = this.#lanes.get(lane);
     if (isLong(job.command)) this.#isAnsweringLong = true;
-    let release: Release = () => {};
-    const turn = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    this.#lanes.set(lane, turn);
-    if (before !== undefined) await before;
+    const lane = 'channel' in job.command ? job.command.channel : '';
+    const line = this.#lanes.get(lane);
+    if (line !== undefined) {
+      line.push(job);
+      return;
+    }
+    this.#lanes.set(lane, []);
+    void this.#run(job, lane);
+  }
+
+  async #run(job: Job, lane: string): Promise<void> {
+    let isReleased = false;
+    const release = () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#next(lane);
+    };
     await this.#owner.run(job, release);
     release();
-    if (this.#lanes.get(lane) === turn) this.#lanes.delete(lane);
     if (isLong(job.command)) this.#isAnsweringLong = false;
     this.#inFlight--;
     this.pump();
+  }
+
+  #next(lane: string): void {
+    const job = this.#lanes.get(lane)?.shift();
+    if (job === undefined) this.#lanes.delete(lane);
+    else void this.#run(job, lane);
   }
 }
 

@@ -51,6 +51,8 @@ export interface SessionHost {
   /** ms that only ever grow, with fractions. */
   uptimeMs(): number;
   random(): number;
+  /** The number of this turn of the event loop. */
+  readonly turn: number;
   /** Runs at the end of this turn of the event loop. */
   defer(run: () => void): void;
   /** Carries out a command and answers it. Never rejects. */
@@ -205,6 +207,10 @@ export class Session implements Requester, Subscriber {
       pingIntervalMs,
       limits,
     });
+  }
+
+  get turn(): number {
+    return this.host.turn;
   }
 
   defer(run: () => void): void {

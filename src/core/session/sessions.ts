@@ -10,6 +10,8 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   /** One session stands for itself: most users have one. */
   readonly #users = new Map<string, Session | Set<Session>>();
+  /** How far `next` has come. */
+  #round: IterableIterator<Session> | undefined;
   readonly #userQuotas: Quotas;
   readonly #addressQuotas: Quotas;
   /** Of requests, which have no session. */
@@ -78,6 +80,18 @@ export class Sessions {
     const { user: ofUsers, address: ofAddresses } = this.#requestQuotas;
     const own = user === null ? ofAddresses.of(networkOf(address)) : ofUsers.of(user);
     return [...(own === undefined ? [] : [own]), ...this.quotas(user, address)];
+  }
+
+  /** The next so many, at most all of them, in their order, after the last the first again. A list of its own. */
+  next(count: number): Session[] {
+    const found: Session[] = [];
+    while (found.length < Math.min(count, this.#sessions.size)) {
+      this.#round ??= this.#sessions.values();
+      const { value, done } = this.#round.next();
+      if (done === true) this.#round = undefined;
+      else found.push(value);
+    }
+    return found;
   }
 
   /** A list of its own: sessions may end while one goes through it. */

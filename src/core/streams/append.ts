@@ -37,7 +37,8 @@ export async function append(
   request: AppendRequest,
 ): Promise<Appended> {
   const { channel, contentType, body, producer, order, closes } = request;
-  if (body.length > 0) await authorize(context, asker.actor, 'publish', channel);
+  const asked = body.length > 0 ? authorize(context, asker.actor, 'publish', channel) : undefined;
+  if (asked !== undefined) await asked;
   if (closes) await authorize(context, asker.actor, 'manage', channel);
   const messages = await admitBody(context, asker, request);
   if (messages.length === 0 && !closes) throw new Refused('bad_request', 'there is nothing to append');
@@ -63,15 +64,18 @@ export async function admitBody(
   const items: Item[] = [];
   for (const item of itemsOf(contentType, body, context.limits)) {
     items.push(item);
-    await pace.worked(item.given.length);
+    const slice = pace.worked(item.given.length);
+    if (slice !== undefined) await slice;
   }
   takeRoom(context, asker, body.length, items.length);
   takeChannelRate(context, asker, channel, items.length);
   const messages: NewMessage[] = [];
   for (const { data, given } of items) {
     asker.telemetry.messagesIn('http');
-    messages.push(await admitMessage(context, asker, { channel, data, given, producer }));
-    await pace.worked(given.length);
+    const message = admitMessage(context, asker, { channel, data, given, producer });
+    messages.push(message instanceof Promise ? await message : message);
+    const slice = pace.worked(given.length);
+    if (slice !== undefined) await slice;
   }
   return messages;
 }

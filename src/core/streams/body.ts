@@ -46,9 +46,11 @@ function jsonItem(text: string, { maxFrameBytes, maxDataDepth }: Limits): Item {
   return { data, given };
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function textOf(body: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return utf8.decode(body);
   } catch {
     throw new Refused('bad_request', 'the body is not UTF-8');
   }

@@ -40,13 +40,13 @@ export class Pace {
     this.#slices = slices;
   }
 
-  /** After work on a message: where that was a slice of it, resolves when it is the next one's turn. */
-  async worked(bytes: number): Promise<void> {
+  /** After work on a message: undefined, or where that was a slice of it what resolves when it is the next one's turn. */
+  worked(bytes: number): Promise<void> | undefined {
     this.#messages++;
     this.#bytes += bytes;
-    if (this.#messages < MAX_SLICE_MESSAGES && this.#bytes < MAX_SLICE_BYTES) return;
+    if (this.#messages < MAX_SLICE_MESSAGES && this.#bytes < MAX_SLICE_BYTES) return undefined;
     this.#messages = 0;
     this.#bytes = 0;
-    await this.#slices.next();
+    return this.#slices.next();
   }
 }

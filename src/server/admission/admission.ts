@@ -46,14 +46,11 @@ export class Admission {
     this.addressOf = addressesBehind(options.trustProxy);
   }
 
-  /** Who the caller is. All the checks together have one time limit. */
-  admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
-    const late = () => new Refused('unavailable', 'the checks took too long');
-    return within(this.#options.handshakeTimeoutMs, this.#admit(request, offered), late);
-  }
-
-  /** The cheap checks come first; the room is looked at again after the slow ones. */
-  async #admit(request: IncomingMessage, offered: ReadonlySet<string>): Promise<Identity> {
+  /**
+   * Who the caller is: a promise where somebody has to be asked. The cheap checks come first, and the room is looked at
+   * again after the slow ones, which have one time limit together.
+   */
+  admit(request: IncomingMessage, offered: ReadonlySet<string>): Identity | Promise<Identity> {
     const address = this.addressOf(request);
     this.#takeConnect(address);
     this.#checkRoom(null, address);
@@ -61,12 +58,32 @@ export class Admission {
     this.#checkOrigin(headers);
     const credentials = credentialsOf(headers, url, offered, this.#options.token);
     if (credentials?.from === 'cookie') this.#checkCookieOrigin(headers);
-    const identified = await this.#identify(credentials, request, address);
+    if (credentials === undefined && !this.#asksHost)
+      return this.#letIn(this.#anonymous(request, address), address);
+    const late = () => new Refused('unavailable', 'the checks took too long');
+    return within(this.#options.handshakeTimeoutMs, this.#ask(credentials, request, address), late);
+  }
+
+  get #asksHost(): boolean {
+    return this.#options.verifyClient !== undefined || this.#hooks.onConnect !== undefined;
+  }
+
+  async #ask(
+    credentials: Credentials | undefined,
+    request: IncomingMessage,
+    address: string,
+  ): Promise<Identity> {
+    const identified =
+      credentials === undefined
+        ? this.#anonymous(request, address)
+        : await this.#occupancy.authenticate(credentials.token);
     if (this.#options.verifyClient !== undefined) await askVerifyClient(this.#options.verifyClient, request);
-    const identity = await this.#askHost(identified, request, address);
-    if (identity.user === null && !this.#options.anonymous) {
+    return this.#letIn(await this.#askHost(identified, request, address), address);
+  }
+
+  #letIn(identity: Identity, address: string): Identity {
+    if (identity.user === null && !this.#options.anonymous)
       throw new Refused('unauthenticated', 'a token is needed');
-    }
     this.checkStill(identity, address);
     return identity;
   }
@@ -129,12 +146,7 @@ export class Admission {
     throw new Refused('forbidden', 'a cookie is taken only together with an Origin');
   }
 
-  async #identify(
-    credentials: Credentials | undefined,
-    { socket }: IncomingMessage,
-    address: string,
-  ): Promise<Identity> {
-    if (credentials !== undefined) return this.#occupancy.authenticate(credentials.token);
+  #anonymous({ socket }: IncomingMessage, address: string): Identity {
     const name = anonymousName(address, socket.remotePort ?? 0, this.#options.anonymousNames);
     return { user: null, name, claims: undefined, expiresAt: null };
   }

@@ -5,6 +5,8 @@ export interface Log {
   error(fields: object, message: string): void;
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
+  /** Where the logger can say it: what nobody will see need not be put together. */
+  isLevelEnabled?(level: string): boolean;
 }
 
 interface Noted {
@@ -47,6 +49,7 @@ export class LogJournal implements Journal {
   }
 
   session(event: 'began' | 'ended', context: LogContext & { readonly cause?: string }): void {
+    if (this.#log.isLevelEnabled?.('debug') === false) return;
     const { cause } = context;
     this.#log.debug({ ...fieldsOf(context), ...(cause !== undefined && { cause }) }, `session ${event}`);
   }

@@ -1,10 +1,11 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Carrier, Transport } from '../../core/carrier.js';
 import type { Exceeded } from '../../core/quota/quota.js';
 import type { Telemetry } from '../../core/telemetry.js';
 import type { ErrorCode } from '../../protocol/codes.js';
 import { CLOSES } from '../../protocol/codes.js';
 import type { WebSocketTelemetry } from '../../transport/websocket/serve.js';
+import { CommandDurations } from './durations.js';
 
 const COMMAND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
@@ -33,10 +34,8 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   readonly #sessions = this.#gauge('sessions', 'Sessions by transport.', ['transport']);
   readonly #sessionsTotal = this.#counter('sessions_total', 'Sessions ever begun.', ['transport']);
   readonly #subscriptions = this.#gauge('subscriptions', 'Subscriptions by transport.', ['transport']);
-  readonly #messagesIn = this.#counter('messages_in_total', 'Messages from publishers.', ['transport']);
-  readonly #messagesOut = this.#counter('messages_out_total', 'Messages delivered to readers.', [
-    'transport',
-  ]);
+  readonly #messagesIn = this.#tally('messages_in_total', 'Messages from publishers.');
+  readonly #messagesOut = this.#tally('messages_out_total', 'Messages delivered to readers.');
   readonly #resumes = this.#counter('resumes_total', 'Subscribes by what became of the position.', [
     'outcome',
   ]);
@@ -51,17 +50,16 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   readonly #closes = this.#counter('closes_total', 'Closed WebSockets by code.', ['code']);
   readonly #wsErrors = this.#counter('ws_errors_total', "What was wrong with peers' frames.", ['code']);
   readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', [], 'max');
-  readonly #commands = new Histogram({
-    name: 'earshot_command_duration_seconds',
-    help: 'Commands by type and outcome.',
-    labelNames: ['command', 'outcome'],
-    buckets: COMMAND_SECONDS,
-    registers: [this.registry],
-  });
+  readonly #commands = new CommandDurations(
+    'earshot_command_duration_seconds',
+    'Commands by type and outcome.',
+    COMMAND_SECONDS,
+  );
   /** Of the carriers that are gone. */
   readonly #goneBytes = new Map<Transport, { received: number; sent: number }>();
 
   constructor(readings: Readings) {
+    this.registry.registerMetric(this.#commands);
     this.#read('channels', 'Channels with a subscription on this node.', () => readings.channels());
     this.#read('workers', 'Processes that serve on this port together.', () => 1);
     this.#read('draining', '1 while the server ends.', () => Number(readings.draining()), 'max');
@@ -115,15 +113,15 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   }
 
   messagesIn(transport: Transport): void {
-    this.#messagesIn.inc({ transport });
+    this.#messagesIn(transport, 1);
   }
 
   messagesOut(transport: Transport, count: number): void {
-    this.#messagesOut.inc({ transport }, count);
+    this.#messagesOut(transport, count);
   }
 
   command(command: string, outcome: 'ok' | ErrorCode, seconds: number): void {
-    this.#commands.observe({ command, outcome }, seconds);
+    this.#commands.add(command, outcome, seconds);
   }
 
   fault(code: ErrorCode): void {
@@ -153,6 +151,22 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
 
   #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
     return new Counter({ name: `earshot_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  /** A counter for what comes often: a number here, which the library hears of when somebody asks. */
+  #tally(name: string, help: string): (transport: Transport, count: number) => void {
+    const counts = new Map<Transport, number>();
+    new Counter({
+      name: `earshot_${name}`,
+      help,
+      labelNames: ['transport'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [transport, count] of counts) this.inc({ transport }, count);
+      },
+    });
+    return (transport, count) => counts.set(transport, (counts.get(transport) ?? 0) + count);
   }
 
   #gauge<L extends string>(

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Turns } from '../../core/session/turns.js';
 import { Refused } from '../../protocol/refused.js';
 import { whenCut } from '../http/cut.js';
 import { isGone } from '../http/response.js';
@@ -9,19 +10,20 @@ import { MAX_REQUESTS_AT_A_TIME } from '../http/secure-server.js';
 const MAX_BEGUN_A_TURN = 16;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const lines = new WeakMap<Socket, Line>();
+const turns = new Turns(setImmediate);
 
 /**
- * Resolves when it is a request's turn. On one connection requests may be sent one behind the other without waiting for
+ * Resolves when it is a request's turn; undefined where it is at once. On one connection requests may be sent one behind the other without waiting for
  * answers (pipelining), and Node takes them all: here the first ones are worked on, the others wait, and the connection
  * is not read meanwhile. Of those that change something one is worked on at a time, so that they keep their order (RFC 9112
  * §9.3.2). Throws where the connection ends before. HTTP/2 has a bound of its own, and no order.
  */
-export async function takeTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.httpVersionMajor > 1 || isGone(response)) return;
+export function takeTurn(request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
+  if (request.httpVersionMajor > 1 || isGone(response)) return undefined;
   const { socket, method = '' } = request;
   const line = lines.get(socket) ?? new Line(socket);
   lines.set(socket, line);
-  await line.turn(SAFE_METHODS.has(method), (call) => {
+  return line.turn(SAFE_METHODS.has(method), (call) => {
     response.once('close', call);
     whenCut(request, response, call);
   });
@@ -37,6 +39,7 @@ class Line {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #busy = 0;
+  #turn = -1;
   /** In this turn of the event loop. */
   #begun = 0;
   /** One that is not safe is worked on. */
@@ -47,7 +50,18 @@ class Line {
   }
 
   /** `whenOver` calls back, once or more, when the request is done or will never be. */
-  turn(isSafe: boolean, whenOver: (call: () => void) => void): Promise<void> {
+  turn(isSafe: boolean, whenOver: (call: () => void) => void): Promise<void> | undefined {
+    if (this.#waiting.length > 0 || !this.#mayBegin(isSafe)) return this.#later(isSafe, whenOver);
+    this.#began(isSafe);
+    let isOver = false;
+    whenOver(() => {
+      if (!isOver) this.#end(isSafe);
+      isOver = true;
+    });
+    return undefined;
+  }
+
+  #later(isSafe: boolean, whenOver: (call: () => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let state: 'waiting' | 'busy' | 'over' = 'waiting';
       const waiting: Waiting = {
@@ -61,15 +75,14 @@ class Line {
       whenOver(() => {
         if (state === 'waiting') this.#leave(waiting);
         if (state === 'waiting') reject(new Refused('unavailable', 'the connection ended before its turn'));
-        if (state === 'busy') this.#end(waiting);
+        if (state === 'busy') this.#end(isSafe);
         state = 'over';
       });
-      if (this.#waiting.length === 0 && this.#mayBegin(waiting)) waiting.begin();
-      else this.#wait(waiting);
+      this.#wait(waiting);
     });
   }
 
-  #mayBegin({ isSafe }: Waiting): boolean {
+  #mayBegin(isSafe: boolean): boolean {
     const hasRoom = this.#busy < MAX_REQUESTS_AT_A_TIME && this.#begun < MAX_BEGUN_A_TURN;
     return hasRoom && (isSafe || !this.#isChanging);
   }
@@ -77,7 +90,11 @@ class Line {
   #began(isSafe: boolean): void {
     this.#busy++;
     if (!isSafe) this.#isChanging = true;
-    if (this.#begun++ === 0) setImmediate(() => this.#nextTurn());
+    const turn = turns.number;
+    if (turn !== this.#turn) this.#begun = 0;
+    this.#turn = turn;
+    this.#begun++;
+    if (this.#begun === MAX_BEGUN_A_TURN) setImmediate(() => this.#nextTurn());
   }
 
   #nextTurn(): void {
@@ -96,7 +113,7 @@ class Line {
     this.#socket.pause();
   };
 
-  #end({ isSafe }: Waiting): void {
+  #end(isSafe: boolean): void {
     this.#busy--;
     if (!isSafe) this.#isChanging = false;
     this.#pump();
@@ -105,7 +122,11 @@ class Line {
   /** Begins what may begin. */
   #pump(): void {
     if (this.#socket.destroyed) return; // those that wait are told so
-    for (let next = this.#waiting[0]; next !== undefined && this.#mayBegin(next); next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && this.#mayBegin(next.isSafe);
+      next = this.#waiting[0]
+    ) {
       this.#leave(next);
       next.begin();
     }

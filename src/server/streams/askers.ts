@@ -6,6 +6,10 @@ import type { Identity } from '../../core/policy/policy.js';
 import type { Earshot } from '../earshot.js';
 import { isGone } from '../http/response.js';
 import { allowPage } from '../routes/cors.js';
+import { hook } from '../routes/hook.js';
+
+/** Requests have no subprotocols. */
+const NOTHING_OFFERED: ReadonlySet<string> = new Set();
 
 /** Who was let in on a request. */
 export interface Admitted extends Asker {
@@ -18,14 +22,25 @@ export function admitAll(
   { admission, options, node }: Earshot,
 ): (request: FastifyRequest) => Admitted {
   const admitted = new WeakMap<FastifyRequest, Admitted>();
-  scope.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' });
-    allowPage(request, reply, options);
-    if (request.method === 'OPTIONS') return;
-    const identity = await admission.admit(request.raw, new Set());
+  const remember = (request: FastifyRequest, identity: Identity): undefined => {
     admitted.set(request, asker(node, identity, admission.addressOf(request.raw)));
+  };
+  scope.addHook(
+    'onRequest',
+    hook((request, reply) => {
+      reply.header('x-content-type-options', 'nosniff');
+      reply.header('cross-origin-resource-policy', 'same-origin');
+      allowPage(request, reply, options);
+      if (request.method === 'OPTIONS') return undefined;
+      const identity = admission.admit(request.raw, NOTHING_OFFERED);
+      if (identity instanceof Promise) return identity.then((found) => remember(request, found));
+      return remember(request, identity);
+    }),
+  );
+  scope.addHook('onSend', (_request, reply, payload, done) => {
+    cutStalled(reply.raw, options.stallTimeoutMs);
+    done(null, payload);
   });
-  scope.addHook('onSend', async (_request, reply) => cutStalled(reply.raw, options.stallTimeoutMs));
   return (request) => {
     const found = admitted.get(request);
     if (found === undefined) throw new Error('a request was let in that nobody was admitted on');

@@ -14,6 +14,7 @@ export const DEFAULT_TYPE = 'application/octet-stream';
 const RESERVED = '__ds';
 const WHOLE_NUMBER = /^(0|[1-9]\d{0,15})$/;
 const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+\s*(;|$)/i;
+const PLAIN_TYPE = /^[a-z0-9.+-]+\/[a-z0-9.+-]+$/i;
 const MAX_TYPE_LENGTH = 200;
 const MAX_NAME_LENGTH = 128;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
@@ -31,6 +32,11 @@ export function channelOf(path: string): string {
 /** True where the header says so: anything but "true" is as if it weren't there (Durable Streams §4.1). */
 export function asksToClose(headers: IncomingHttpHeaders): boolean {
   return textOf(headers, 'stream-closed')?.toLowerCase() === 'true';
+}
+
+/** True where the type is one that nobody could read in another way. */
+export function isPlainType({ 'content-type': type = '' }: IncomingHttpHeaders): boolean {
+  return PLAIN_TYPE.test(type);
 }
 
 /** The type of a body. Throws `bad_request` for what is none; undefined where nothing is said. */

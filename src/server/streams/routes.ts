@@ -8,6 +8,7 @@ import type { Page } from '../../store/store.js';
 import { chunksOf, bodyOf as joined } from '../../transport/http/channel-stream.js';
 import type { Earshot } from '../earshot.js';
 import { preflight } from '../routes/cors.js';
+import { hook } from '../routes/hook.js';
 import { refuseOtherMethods } from '../routes/methods.js';
 import {
   cachingOf,
@@ -22,7 +23,16 @@ import type { Admitted } from './askers.js';
 import { admitAll } from './askers.js';
 import { ChannelFollower } from './follow.js';
 import { parameter } from './live.js';
-import { asksToClose, bodyOf, channelOf, creationOf, orderOf, producerOf, typeOfAppend } from './request.js';
+import {
+  asksToClose,
+  bodyOf,
+  channelOf,
+  creationOf,
+  isPlainType,
+  orderOf,
+  producerOf,
+  typeOfAppend,
+} from './request.js';
 
 const PATH = '/v1/stream/';
 const CROSSING = {
@@ -70,15 +80,16 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
   const streams = new Streams(earshot, `${scope.prefix}${PATH}`);
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  scope.addHook('onRequest', async (request, reply) => {
-    reply.header('access-control-expose-headers', EXPOSED);
-    request.headers = {
-      'content-type': undefined, // Fastify would refuse what is none also where there is no body
-      ...(request.raw.httpVersionMajor > 1 && { 'transfer-encoding': 'chunked' }), // a body need not tell its length there
-    };
-  });
   const { maxBodyBytes } = earshot.options.limits;
-  scope.addHook('onRequest', async (request, reply) => earshot.bodies.keepRoom(request, reply, maxBodyBytes));
+  scope.addHook(
+    'onRequest',
+    hook((request, reply) => {
+      if (request.raw.headers.origin !== undefined) reply.header('access-control-expose-headers', EXPOSED);
+      letBodyCome(request);
+      earshot.bodies.keepRoom(request, reply, maxBodyBytes);
+      return undefined;
+    }),
+  );
   const options = { bodyLimit: maxBodyBytes, exposeHeadRoute: false };
   const route =
     (handle: (request: StreamRequest, reply: FastifyReply, admitted: Admitted) => Promise<FastifyReply>) =>
@@ -96,6 +107,17 @@ export async function streamRoutes(scope: FastifyInstance, earshot: Earshot): Pr
   scope.delete(`${PATH}*`, options, route(streams.remove));
   refuseOtherMethods(scope, `${PATH}*`, ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
   preflight(scope, `${PATH}*`, earshot.options, CROSSING);
+}
+
+/** Fastify refuses a type that it can't read, also where there is no body; over HTTP/2 a body need not tell its length. */
+function letBodyCome(request: FastifyRequest): void {
+  const { headers, httpVersionMajor } = request.raw;
+  const isPlain = httpVersionMajor === 1 && (headers['content-type'] === undefined || isPlainType(headers));
+  if (isPlain) return; // what is set here is merged with the rest each time that somebody looks
+  request.headers = {
+    'content-type': undefined,
+    ...(httpVersionMajor > 1 && { 'transfer-encoding': 'chunked' }),
+  };
 }
 
 class Streams {

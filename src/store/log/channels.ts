@@ -84,7 +84,7 @@ export class Channels {
     log.state.lastOrder = order ?? log.state.lastOrder;
     if (producer !== undefined) log.producers.accept(producer, log.tail.seq, this.#now);
     this.#publish(channel, log, stored, closes);
-    return appended(log, log.offsetAt(log.tail.seq), false, producer);
+    return appended(log, stored.at(-1)?.offset ?? log.offsetAt(log.tail.seq), false, producer);
   }
 
   read(channel: string, start: Start, bound: ReadBound): Page {

@@ -1,4 +1,4 @@
-import { mediaTypeOf } from '../../protocol/media.js';
+import { isSameType } from '../../protocol/media.js';
 import type { Start } from '../../protocol/offset.js';
 import { formatOffset } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
@@ -55,7 +55,7 @@ export class Log {
   }
 
   isOfType(contentType: string): boolean {
-    return mediaTypeOf(contentType) === mediaTypeOf(this.state.contentType);
+    return isSameType(contentType, this.state.contentType);
   }
 
   /** True where nobody has used it for as long as its lifetime allows, or its end has come. */

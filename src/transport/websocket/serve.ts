@@ -40,7 +40,14 @@ export function serveWebSocket(
   const connection = new WebSocketConnection(webSocket, socket, encoding);
   const session = node.begin(identity, connection, address);
   listen(session, webSocket, plainChannel);
-  count(webSocket, connection, telemetry);
+  webSocket.on('close', (code) => {
+    session.gone('closed');
+    telemetry.webSocketClosed(connection.closedWith ?? code);
+  });
+  webSocket.on('error', (error) => {
+    setTimeout(() => webSocket.terminate(), FAILED_CLOSE_MS).unref();
+    if ('code' in error && typeof error.code === 'string') telemetry.webSocketFailed(error.code);
+  });
   socket.on('drain', () => session.drained());
   if (plainChannel === undefined) session.welcome();
   else void beginPlain(node, session, plainChannel);
@@ -52,15 +59,6 @@ function listen(session: Session, webSocket: WebSocket, plainChannel: string | u
     if (isBinary) session.end({ close: 'binaryFrame', code: 'bad_envelope', cause: 'closed' });
     else if (plainChannel === undefined) receiveEnvelope(session, textOf(data));
     else receivePlain(session, plainChannel, textOf(data));
-  });
-  webSocket.on('error', () => setTimeout(() => webSocket.terminate(), FAILED_CLOSE_MS).unref());
-  webSocket.on('close', () => session.gone('closed'));
-}
-
-function count(webSocket: WebSocket, connection: WebSocketConnection, telemetry: WebSocketTelemetry): void {
-  webSocket.on('close', (code) => telemetry.webSocketClosed(connection.closedWith ?? code));
-  webSocket.on('error', (error) => {
-    if ('code' in error && typeof error.code === 'string') telemetry.webSocketFailed(error.code);
   });
 }
 
