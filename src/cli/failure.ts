@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { EarshotError } from '../client/errors.js';
 import { Refused } from '../protocol/refused.js';
 import { OptionsError } from '../server/options/options.js';
-import { ListenError } from '../server/run.js';
+import { ListenError } from '../server/process/run.js';
 import { WorkerFailed } from '../server/workers/member.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
 

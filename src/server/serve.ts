@@ -1,5 +1,5 @@
-import { readCertificate, replaceOnHangup } from './certificate.js';
-import { announce, run } from './run.js';
+import { readCertificate, replaceOnHangup } from './process/certificate.js';
+import { announce, run } from './process/run.js';
 import { SERVE_DEFAULTS } from './settings/schema.js';
 import type { Settings } from './settings/settings.js';
 import { isWorker } from './workers/mark.js';

@@ -1,13 +1,13 @@
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import { PinoPretty } from 'pino-pretty';
-import { Refused } from '../protocol/refused.js';
-import type { AppOptions } from './app.js';
-import { createApp } from './app.js';
-import type { TlsOptions } from './http/tls.js';
-import type { EarshotOptions, ResolvedOptions } from './options/options.js';
-import type { Settings } from './settings/settings.js';
-import { dataPath } from './store.js';
+import { Refused } from '../../protocol/refused.js';
+import type { AppOptions } from '../app.js';
+import { createApp } from '../app.js';
+import type { TlsOptions } from '../http/tls.js';
+import type { EarshotOptions, ResolvedOptions } from '../options/options.js';
+import type { Settings } from '../settings/settings.js';
+import { dataPath } from '../store.js';
 
 export type Signal = NonNullable<closeWithGrace.Options['skip']>[number];
 
