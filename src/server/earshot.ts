@@ -10,6 +10,7 @@ import { Revocations } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
 import type { Appended, Store } from '../store/store.js';
+import type { Accelerator } from '../transport/websocket/accelerator.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
 import { Alarm } from './alarm.js';
@@ -20,7 +21,7 @@ import { SessionRegistry } from './api/sessions.js';
 import type { Stats } from './api/stats.js';
 import { statsOf } from './api/stats.js';
 import { drainSessions } from './drain.js';
-import { WebSocketEndpoint } from './endpoint.js';
+import { acceleratorFor, WebSocketEndpoint } from './endpoint.js';
 import { guardHooks } from './hooks.js';
 import { takeUpgrades } from './http/upgrades.js';
 import type { EarshotOptions, ResolvedOptions } from './options/options.js';
@@ -73,20 +74,21 @@ export class Earshot implements AsyncDisposable {
   #draining = false;
   readonly #delay = new AbortController();
 
-  /** Rejects with an OptionsError for options that can't be, and where the store can't be had. */
+  /** Rejects with an OptionsError for options that can't be, and where the store or the accelerator can't be had. */
   static async open(given: EarshotOptions, log: Log): Promise<Earshot> {
     const options = resolveOptions(given);
     const policy = policyFrom(options);
+    const accelerator = await acceleratorFor(options);
     const store = await storeFor(options, policy, log);
     try {
-      return new Earshot(options, { policy, store, log });
+      return new Earshot(options, { policy, store, accelerator, log });
     } catch (error) {
       if (store !== options.store) await store.end();
       throw error;
     }
   }
 
-  private constructor(options: ResolvedOptions, { policy, store, log }: Parts) {
+  private constructor(options: ResolvedOptions, { policy, store, accelerator, log }: Parts) {
     this.options = options;
     this.bodies = new Bodies(options.limits.maxBodiesBytes);
     this.journal = new LogJournal(log, uptimeMs);
@@ -121,6 +123,7 @@ export class Earshot implements AsyncDisposable {
     this.admission = new Admission(options, hooks, this.#occupancy(authenticate));
     this.#endpoint = new WebSocketEndpoint({
       options,
+      accelerator,
       node: this.node,
       admission: this.admission,
       metrics: this.metrics,
@@ -289,6 +292,7 @@ export class Earshot implements AsyncDisposable {
 interface Parts {
   readonly policy: PolicyTable;
   readonly store: Store;
+  readonly accelerator: Accelerator | undefined;
   readonly log: Log;
 }
 
