@@ -11,6 +11,7 @@ import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
 import type { Appended, Store } from '../store/store.js';
 import type { Accelerator } from '../transport/websocket/accelerator.js';
+import { loadAccelerator } from '../transport/websocket/accelerator.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
 import { Alarm } from './alarm.js';
@@ -21,7 +22,7 @@ import { SessionRegistry } from './api/sessions.js';
 import type { Stats } from './api/stats.js';
 import { statsOf } from './api/stats.js';
 import { drainSessions } from './drain.js';
-import { acceleratorFor, WebSocketEndpoint } from './endpoint.js';
+import { WebSocketEndpoint } from './endpoint.js';
 import { guardHooks } from './hooks.js';
 import { takeUpgrades } from './http/upgrades.js';
 import type { EarshotOptions, ResolvedOptions } from './options/options.js';
@@ -74,11 +75,11 @@ export class Earshot implements AsyncDisposable {
   #draining = false;
   readonly #delay = new AbortController();
 
-  /** Rejects with an OptionsError for options that can't be, and where the store or the accelerator can't be had. */
+  /** Rejects with an OptionsError for options that can't be, with an AcceleratorError, and where the store can't be had. */
   static async open(given: EarshotOptions, log: Log): Promise<Earshot> {
     const options = resolveOptions(given);
     const policy = policyFrom(options);
-    const accelerator = await acceleratorFor(options);
+    const accelerator = options.accelerate ? await loadAccelerator() : undefined;
     const store = await storeFor(options, policy, log);
     try {
       return new Earshot(options, { policy, store, accelerator, log });

@@ -4,7 +4,6 @@ import type { EarshotNode } from '../core/node.js';
 import type { Journal, LogContext } from '../core/telemetry.js';
 import { Refused } from '../protocol/refused.js';
 import type { Accelerator } from '../transport/websocket/accelerator.js';
-import { loadAccelerator } from '../transport/websocket/accelerator.js';
 import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission/admission.js';
@@ -13,7 +12,6 @@ import { compressionOf } from './compression.js';
 import type { Problem } from './http/problem.js';
 import { answerSocket, problem, problemOf } from './http/problem.js';
 import type { ResolvedOptions } from './options/options.js';
-import { OptionsError } from './options/options.js';
 import type { Metrics } from './report/metrics.js';
 
 export interface EndpointParts {
@@ -99,16 +97,6 @@ export class WebSocketEndpoint {
     metrics.refused('internal');
     journal.error(error, context);
     return problem('internal', 'the checks failed');
-  }
-}
-
-/** What `accelerate` asks for. Rejects with an OptionsError that says why it can't be had. */
-export async function acceleratorFor({ accelerate }: ResolvedOptions): Promise<Accelerator | undefined> {
-  if (!accelerate) return undefined;
-  try {
-    return await loadAccelerator();
-  } catch (error) {
-    throw new OptionsError(`accelerate: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Test } from 'tap';
 import type { Session } from '../../src/core/session/session.js';
@@ -7,6 +6,7 @@ import { encodeMessage } from '../../src/protocol/encode.js';
 import { loadAccelerator } from '../../src/transport/websocket/accelerator.js';
 import { textFrames } from '../../src/transport/websocket/frame.js';
 import type { RunningApp } from './app.js';
+import { eventually } from './app.js';
 import type { RawSocket } from './raw-socket.js';
 import { frame, handshake, rawConnect } from './raw-socket.js';
 
@@ -30,19 +30,58 @@ export function accelerated(t: Test, name: string, run: (t: Test) => Promise<voi
 export interface RawReader {
   readonly raw: RawSocket;
   readonly socket: Socket;
+  readonly session: Session;
 }
 
-export async function rawReader(t: Test, { app, port }: RunningApp, channel: string): Promise<RawReader> {
-  const accepted = once(app.server, 'connection');
-  const raw = await rawConnect(t, port);
-  const [socket]: Socket[] = await accepted;
-  if (socket === undefined) throw new Error('no connection');
+/** The server's ends of all connections that were ever made, by the port of the other end. */
+const accepted = new WeakMap<RunningApp, Map<number | undefined, Socket>>();
+
+function acceptedOn(on: RunningApp): Map<number | undefined, Socket> {
+  const known = accepted.get(on);
+  if (known !== undefined) return known;
+  const sockets = new Map<number | undefined, Socket>();
+  on.app.server.on('connection', (socket) => sockets.set(socket.remotePort, socket));
+  accepted.set(on, sockets);
+  return sockets;
+}
+
+export async function rawReader(t: Test, on: RunningApp, channel: string): Promise<RawReader> {
+  const sockets = acceptedOn(on);
+  const raw = await rawConnect(t, on.port);
   await raw.send(handshake({ path: '/ws', protocols: ['earshot.v1.json'] }));
   await raw.response();
   await raw.send(frame({ payload: JSON.stringify({ type: 'subscribe', id: 1, channel }) }));
-  await raw.readUntil((bytes) => bytes.includes('"type":"subscribed"'));
+  await raw.readUntil((bytes) => bytes.includes('"type":"subscribed"'), 20_000);
   raw.take();
-  return { raw, socket };
+  const { localPort } = raw.socket;
+  const socket = sockets.get(localPort);
+  // in development the anonymous are called what their address is
+  const isTheirs = ({ identity }: Session) => identity.name === `127.0.0.1:${localPort}`;
+  const session = [...on.app.earshot.node.sessions.all()].find(isTheirs);
+  if (socket === undefined || session === undefined) throw new Error('it was not accepted');
+  return { raw, socket, session };
+}
+
+/** Keeps what comes, without a copy of all of it for each piece. */
+export class Collected {
+  readonly #pieces: Buffer[] = [];
+  #size = 0;
+
+  constructor({ raw }: RawReader) {
+    const take = () => {
+      const piece = raw.take();
+      this.#size += piece.length;
+      this.#pieces.push(piece);
+    };
+    take();
+    raw.socket.on('data', take);
+  }
+
+  /** Waits for the last of these bytes. True where it was all of them in order, and nothing else. */
+  async is(expected: Buffer): Promise<boolean> {
+    await eventually(`the last of ${expected.length} bytes`, () => this.#size >= expected.length);
+    return Buffer.concat(this.#pieces).equals(expected);
+  }
 }
 
 /** Every byte that a reader from the beginning has to be sent. */
@@ -57,16 +96,7 @@ export async function expectedBytes({ app }: RunningApp, channel: string): Promi
   }
 }
 
-/** The session of a reader: in development the anonymous are called what their address is. */
-export function sessionOf({ app }: RunningApp, { raw }: RawReader): Session {
-  const name = `127.0.0.1:${raw.socket.localPort}`;
-  const found = [...app.earshot.node.sessions.all()].find(({ identity }) => identity.name === name);
-  if (found === undefined) throw new Error(`${name} has no session`);
-  return found;
-}
-
 /** Bytes that went to its descriptor past Node, by what its carrier says. */
-export function sentPastNode(on: RunningApp, reader: RawReader): number {
-  const { socket } = reader;
-  return sessionOf(on, reader).carrier.sentBytes + socket.writableLength - socket.bytesWritten;
+export function sentPastNode({ session, socket }: RawReader): number {
+  return session.carrier.sentBytes + socket.writableLength - socket.bytesWritten;
 }

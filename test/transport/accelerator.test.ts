@@ -14,12 +14,12 @@ import type { RawReader } from '../support/accelerated.js';
 import {
   accelerated,
   accelerator,
+  Collected,
   canBuild,
   expectedBytes,
   isThere,
   rawReader,
   sentPastNode,
-  sessionOf,
 } from '../support/accelerated.js';
 import type { RunningApp } from '../support/app.js';
 import { appOn, eventually } from '../support/app.js';
@@ -57,28 +57,6 @@ async function publishMany(
   }
 }
 
-/** Keeps what comes, without a copy of all of it for each piece. */
-class Collected {
-  readonly #pieces: Buffer[] = [];
-  #size = 0;
-
-  constructor({ raw }: RawReader) {
-    const take = () => {
-      const piece = raw.take();
-      this.#size += piece.length;
-      this.#pieces.push(piece);
-    };
-    take();
-    raw.socket.on('data', take);
-  }
-
-  /** Waits for the last of these bytes. True where it was all of them in order, and nothing else. */
-  async is(expected: Buffer): Promise<boolean> {
-    await eventually(`the last of ${expected.length} bytes`, () => this.#size >= expected.length);
-    return Buffer.concat(this.#pieces).equals(expected);
-  }
-}
-
 accelerated(t, 'readers that read → every byte in order, sent past Node', async (t) => {
   t.comment(`seed ${SEED}`);
   const on = await appOn(t, QUIET);
@@ -90,7 +68,7 @@ accelerated(t, 'readers that read → every byte in order, sent past Node', asyn
   await publishMany(on, 'a', new Random(SEED), 300, 3000);
   const expected = await expectedBytes(on, 'a');
   for (const each of collected) t.ok(await each.is(expected), 'every byte in order, and nothing else');
-  const past = readers.map((reader) => sentPastNode(on, reader));
+  const past = readers.map((reader) => sentPastNode(reader));
   t.ok(
     past.every((bytes) => bytes > expected.length / 2),
     'most of it went past Node',
@@ -116,7 +94,7 @@ accelerated(
       for (const { raw } of stopped) if (random.chance(0.8)) raw.socket.resume();
       await publishMany(on, 'a', random, 20); // while it drains
     }
-    const before = readers.map((reader) => sentPastNode(on, reader));
+    const before = readers.map((reader) => sentPastNode(reader));
     for (const { raw } of readers) raw.socket.resume();
     const expected = await expectedBytes(on, 'a');
     for (const each of collected) t.ok(await each.is(expected), 'every byte in order, and nothing else');
@@ -140,10 +118,10 @@ accelerated(
       await publishMany(on, 'a', random, 100, 60_000);
     reader.raw.socket.resume();
     t.ok(await collected.is(await expectedBytes(on, 'a')), 'all that came while it slept');
-    const before = sentPastNode(on, reader);
+    const before = sentPastNode(reader);
     await on.app.earshot.publish('a', 'live again');
     t.ok(await collected.is(await expectedBytes(on, 'a')), 'and what came then');
-    t.ok(sentPastNode(on, reader) > before);
+    t.ok(sentPastNode(reader) > before);
   },
 );
 
@@ -176,9 +154,9 @@ accelerated(t, 'bytes sent past Node → are counted as sent, all that the peer 
     await on.app.earshot.publish('a', n);
     await reader.raw.readUntil((bytes) => bytes.includes(`"data":${n}}`));
   }
-  const { carrier } = sessionOf(on, reader);
+  const { carrier } = reader.session;
   t.equal(carrier.sentBytes, reader.raw.socket.bytesRead);
-  t.ok(sentPastNode(on, reader) > 50 * 100);
+  t.ok(sentPastNode(reader) > 50 * 100);
 });
 
 accelerated(t, 'a peer that reads nothing of what is queued → is cut after the stall timeout', async (t) => {
@@ -196,8 +174,7 @@ accelerated(t, 'after the close frame → nothing follows, whoever began', async
   const [ours, theirs] = [await rawReader(t, on, 'a'), await rawReader(t, on, 'a')];
   await on.app.earshot.publish('a', 'before');
   for (const { raw } of [ours, theirs]) await raw.readUntil((bytes) => bytes.includes('before'));
-  const session = sessionOf(on, ours);
-  session.end({ close: 'noPong', code: 'unavailable', cause: 'timeout' });
+  ours.session.end({ close: 'noPong', code: 'unavailable', cause: 'timeout' });
   await theirs.raw.send(frame({ opcode: 8, payload: Buffer.of(0x03, 0xe8) }));
   await eventually('the close of theirs', () => theirs.raw.received().at(-4) === 0x88);
   await on.app.earshot.publish('a', 'too late');
@@ -227,7 +204,7 @@ accelerated(
     t.strictSame(await (await longPoll).json(), ['to all']);
     await reader.raw.readUntil((bytes) => bytes.includes('to all'));
     for await (const chunk of events.body ?? []) if (Buffer.from(chunk).includes('to all')) break;
-    t.ok(sentPastNode(on, reader) > 0);
+    t.ok(sentPastNode(reader) > 0);
   },
 );
 

@@ -16,6 +16,15 @@ const MAX_FILL_BYTES = 256 * 1024 * 1024;
 /** A socket with its handle, which is null once it is destroyed. */
 type Opened = Socket & { readonly _handle: NativeHandle | null };
 
+/** It was asked for, and can't be had: why, in one line. */
+export class AcceleratorError extends Error {
+  override readonly name = 'AcceleratorError';
+
+  constructor(why: string) {
+    super(`accelerate: ${why}`);
+  }
+}
+
 /** Writes to many WebSockets at once, below Node's streams. */
 export class Accelerator {
   readonly #fan: Fan<Uint8Array>;
@@ -36,10 +45,15 @@ export class Accelerator {
   }
 }
 
-/** Rejects with an Error whose message says why there can be none here. */
+/** Rejects with an AcceleratorError where there can be none here. */
 export async function loadAccelerator(): Promise<Accelerator> {
-  const send = loadAddon();
-  return new Accelerator(send, await probe(send));
+  try {
+    const send = loadAddon();
+    return new Accelerator(send, await probe(send));
+  } catch (error) {
+    if (error instanceof AcceleratorError) throw error;
+    throw new AcceleratorError(`it can't be tried: ${error}`);
+  }
 }
 
 function loadAddon(): Send {
@@ -48,8 +62,8 @@ function loadAddon(): Send {
     return addon.send;
   } catch (error) {
     const [why] = String(error instanceof Error ? error.message : error).split('\n');
-    throw new Error(
-      `${why}: it is built when it is installed, where there is a C compiler; npm rebuild ${NAME} tries again`,
+    throw new AcceleratorError(
+      `${why}: it is built when Earshot is installed, where there is a C compiler; npm rebuild ${NAME} tries again`,
     );
   }
 }
@@ -108,5 +122,7 @@ async function read(peer: Socket, bytes: number): Promise<string> {
 
 function check(isSo: boolean, what: string): asserts isSo {
   if (!isSo)
-    throw new Error(`it does not go with Node ${process.versions.node}, where it is not so that ${what}`);
+    throw new AcceleratorError(
+      `it does not go with Node ${process.versions.node}, where it is not so that ${what}`,
+    );
 }
