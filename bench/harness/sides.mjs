@@ -1,5 +1,6 @@
 // The sides of a work: a server and its load each, all alive at once, of which one works at a time.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { talk as earshotTalk } from '../peers/earshot.mjs';
 import * as floor from '../peers/floor.mjs';
@@ -10,6 +11,9 @@ import { ratio, summary, takeTurns } from './windows.mjs';
 
 /** In a short look. */
 const LEFT_OUT = ['fastify-websocket', 'sockjs', 'ws-bytes'];
+
+/** The side with the native add-on, where that was built. */
+export const ACCELERATED = 'earshot-accelerated';
 
 /** A message of 128 bytes. */
 export const DATA = dataOf(128);
@@ -64,7 +68,7 @@ export async function connectSide(side, { readers, publishers }) {
 
 /** What a reader of Earshot is sent for one message of this data: the floor sends the same. */
 export async function bytesOnWire({ name, port, talk }, data) {
-  const reads = name === 'earshot' ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
+  const reads = name.startsWith('earshot') ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
   const [reader, publisher] = await Promise.all([openSocket(port), openSocket(port)]);
   const numbered = (bytes) =>
     Buffer.from(Buffer.from(bytes).toString('latin1').replace('#####', '00000'), 'latin1');
@@ -94,7 +98,7 @@ export async function bytesOnWire({ name, port, talk }, data) {
  */
 export async function sideBySide(bench, work) {
   const { mode, subscriptions, modulus, data = DATA, open, targets } = work;
-  const peers = bench.quick ? work.peers.filter((name) => !LEFT_OUT.includes(name)) : work.peers;
+  const peers = work.peers.filter((name) => isThere(bench, name));
   const options = { mode, subscriptions, modulus, ...work.options };
   const earshot = await startSide(bench, work.subject ?? 'earshot', options);
   const sides = [earshot];
@@ -119,10 +123,17 @@ export async function sideBySide(bench, work) {
     });
     const titles = new Map(all.map(({ name, title }) => [name, title]));
     const rows = summary(turns, titles);
-    return { rows, checks: checksOf(targets, (than, value) => ratio(turns, earshot.name, than, value)) };
+    const isMeasured = ({ of }) => of === undefined || titles.has(of);
+    const seenOf = (than, value, of = earshot.name) => ratio(turns, of, than, value);
+    return { rows, checks: checksOf(targets.filter(isMeasured), seenOf) };
   } finally {
     await Promise.all(all.map((side) => side.stop()));
   }
+}
+
+function isThere({ quick }, name) {
+  if (quick && LEFT_OUT.includes(name)) return false;
+  return name !== ACCELERATED || existsSync(new URL('../../accelerator/accelerator.node', import.meta.url));
 }
 
 /** How often, and how long: what a work says itself goes over it. */
@@ -135,11 +146,11 @@ async function floorOf(bench, earshot, options, data) {
   return startSide(bench, 'floor', { ...options, bytes: await bytesOnWire(earshot, data) });
 }
 
-/** Each target with what was seen of it. */
+/** Each target with what was seen of it. `of`: the side that is to reach it, where that is another. */
 export function checksOf(targets, seenOf) {
-  return targets.map(({ than, most, value, text }) => ({
-    text: text ?? `${value ?? 'CPU'}, times ${than}`,
+  return targets.map(({ than, most, value, text, of }) => ({
+    text: text ?? `${of === ACCELERATED ? 'accelerated: ' : ''}${value ?? 'CPU'}, times ${than}`,
     most,
-    seen: seenOf(than, value),
+    seen: seenOf(than, value, of),
   }));
 }

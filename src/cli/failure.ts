@@ -4,6 +4,7 @@ import { Refused } from '../protocol/refused.js';
 import { OptionsError } from '../server/options/options.js';
 import { ListenError } from '../server/serve.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
+import { AcceleratorError } from '../transport/websocket/accelerator.js';
 
 /** What could not be had: exit 1. */
 const NOT_HAD = 1;
@@ -36,7 +37,7 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof CommanderError) return { line: '', exitCode: error.exitCode === 0 ? 0 : WRONG };
   if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
-  if (error instanceof ListenError || error instanceof FolderFault)
+  if (error instanceof ListenError || error instanceof FolderFault || error instanceof AcceleratorError)
     return { line: error.message, exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {
     const details = 'details' in error && Array.isArray(error.details) ? error.details : [];
