@@ -1,8 +1,17 @@
+import cluster from 'node:cluster';
+
 // Loaded into the server's process beside the server: tells what the process has used, when it is asked.
-process.on('message', (asked) => {
+// A worker of that server is not asked.
+const answer = (asked) => {
   if (asked === 'rss') globalThis.gc?.(); // what is garbage is nobody's
   const { user, system } = process.cpuUsage();
   process.send?.({ cpuUs: user + system, ...process.memoryUsage() });
-});
-process.channel?.unref(); // it ends when the server does
-process.on('disconnect', () => process.exit()); // and at once when nobody measures any more: nobody is left to be told
+};
+if (cluster.isPrimary) {
+  process.on('message', answer);
+  process.channel?.unref(); // it ends when the server does
+  process.on('disconnect', () => {
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+    process.exit(); // at once when nobody measures any more: nobody is left to be told
+  });
+}

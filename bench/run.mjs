@@ -25,6 +25,7 @@ const ORDER = [
   'stores',
   'log',
   'flat',
+  'workers',
 ];
 
 const { values } = parseArgs({

@@ -59,7 +59,7 @@ export class Load {
     });
     this.#child.stdin.on('error', () => {}); // its exit tells why
     pin(this.#child.pid, 1);
-    void this.#tell('server', server.pid);
+    void this.#tell('server', ...processesOf(server.pid));
   }
 
   /** One command and its answer. Bytes are given as such, the rest as text. */
@@ -95,7 +95,14 @@ export class Load {
   }
 }
 
-/** The process, and what it starts later, on this core, where there is taskset. */
-export function pin(pid, core) {
-  spawnSync('taskset', ['-acp', String(core), String(pid)]);
+/** The process, and what it has started and starts later, on this core or these, where there is taskset. */
+export function pin(pid, cores) {
+  for (const each of processesOf(pid)) spawnSync('taskset', ['-acp', String(cores), String(each)]);
+}
+
+/** The process, and those that it has started, where that can be told. */
+function processesOf(pid) {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  const children = existsSync(path) ? readFileSync(path, 'utf8').split(' ').filter(Boolean) : [];
+  return [pid, ...children.map(Number)];
 }

@@ -29,7 +29,7 @@ export async function startSide(bench, name, options) {
   const { programs, profiles } = bench;
   const execArgv = profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profiles];
   const { server, port } = await peer.start({ programs, execArgv, ...options });
-  pin(server.pid, 0);
+  pin(server.pid, options.cores ?? 0);
   const load = new Load(bench.programs.load, server);
   const talk = peer.talk?.(options);
   if (options.modulus !== undefined) await load.tell('modulus', options.modulus);

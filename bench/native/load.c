@@ -1,7 +1,7 @@
 // The load on one server, on raw sockets of the loopback: told by lines on stdin, which it answers by lines on stdout.
 // It spins while it measures: a reader that sleeps makes the server pay for waking it.
 //
-//   server <pid>                                    whose CPU time is measured
+//   server <pid>…                                   whose CPU time is measured: that of all of them
 //   modulus <count>                                 the channels: what ##### counts up to
 //   open r|p <kind> <count> <port> (<send> <until>)…  readers or publishers, each with these steps; bytes are in hex
 //   fan <ms> <burst> <per> <bytes>                  bursts of messages, each when the last one has reached all
@@ -24,13 +24,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32 };
+enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32, PROCESSES = 65 };
 
 group readers, publishers;
 int modulus = 1;
 static int poller;
-static long server_pid;
-static clockid_t server_clock;
+static long server_pids[PROCESSES];
+static clockid_t server_clocks[PROCESSES];
+static int server_count;
 uint64_t delivered;
 static unsigned char buffer[BUFFER];
 /** Called for each message that came to a reader. */
@@ -98,11 +99,14 @@ static int64_t waited_ns(const char *pid) {
 
 reading look(void) {
   char pid[24];
-  snprintf(pid, sizeof pid, "%ld", server_pid);
-  reading r = {.server_waited_ns = waited_ns(pid), .waited_ns = waited_ns("self"), .at_ns = now_ns()};
-  struct timespec t;
-  if (clock_gettime(server_clock, &t) != 0) fail("the server is gone");
-  r.cpu_ns = t.tv_sec * 1000000000LL + t.tv_nsec;
+  snprintf(pid, sizeof pid, "%ld", server_pids[0]);
+  reading r = {.waited_ns = waited_ns("self"), .at_ns = now_ns()};
+  if (server_count == 1) r.server_waited_ns = waited_ns(pid); // several wait for each other
+  for (int i = 0; i < server_count; i++) {
+    struct timespec t;
+    if (clock_gettime(server_clocks[i], &t) != 0) fail("the server is gone");
+    r.cpu_ns += t.tv_sec * 1000000000LL + t.tv_nsec;
+  }
   return r;
 }
 
@@ -242,8 +246,11 @@ static void obey(char *line) {
   else if (strcmp(command, "read") == 0) read_log();
   else if (strcmp(command, "turn") == 0) turn();
   else if (strcmp(command, "server") == 0) {
-    server_pid = atol(strtok(NULL, " "));
-    if (clock_getcpuclockid((pid_t)server_pid, &server_clock) != 0) fail("there is no process %ld", server_pid);
+    server_count = 0;
+    for (char *word; server_count < PROCESSES && (word = strtok(NULL, " ")) != NULL; server_count++) {
+      long pid = server_pids[server_count] = atol(word);
+      if (clock_getcpuclockid((pid_t)pid, &server_clocks[server_count]) != 0) fail("there is no process %ld", pid);
+    }
     puts("{}");
   } else if (strcmp(command, "modulus") == 0) {
     modulus = atoi(strtok(NULL, " "));

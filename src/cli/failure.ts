@@ -2,7 +2,8 @@ import { CommanderError } from 'commander';
 import { EarshotError } from '../client/errors.js';
 import { Refused } from '../protocol/refused.js';
 import { OptionsError } from '../server/options/options.js';
-import { ListenError } from '../server/serve.js';
+import { ListenError } from '../server/process/run.js';
+import { WorkerFailed } from '../server/workers/member.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
 import { AcceleratorError } from '../transport/websocket/accelerator.js';
 
@@ -37,6 +38,7 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof CommanderError) return { line: '', exitCode: error.exitCode === 0 ? 0 : WRONG };
   if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
+  if (error instanceof WorkerFailed) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof ListenError || error instanceof FolderFault || error instanceof AcceleratorError)
     return { line: error.message, exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {

@@ -14,6 +14,7 @@ const FIRST = [
   'plainChannel',
   'prefix',
   'path',
+  'workers',
   'logLevel',
   'logFormat',
 ];

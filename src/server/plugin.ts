@@ -64,7 +64,7 @@ async function routes(scope: FastifyInstance, earshot: Earshot): Promise<void> {
   scope.addHook('preValidation', hook(refuseCut));
   scope.setErrorHandler<FastifyError>((error, request, reply) => answer(earshot, error, request, reply));
   if (probes) probeRoutes(scope, earshot);
-  if (metrics) metricsRoute(scope, earshot.metrics.registry);
+  if (metrics) metricsRoute(scope, earshot.metrics);
   sessionRoute(scope, earshot);
   await scope.register(async (commands) => commandsRoute(commands, earshot));
   await scope.register(async (streams) => streamRoutes(streams, earshot));

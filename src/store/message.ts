@@ -23,3 +23,8 @@ export interface NewMessage {
   /** The text of a JSON object. */
   readonly meta?: string | undefined;
 }
+
+/** A message as it is now, whatever is done to its bytes later. */
+export function owned(message: NewMessage): NewMessage {
+  return typeof message.data === 'string' ? message : { ...message, data: Uint8Array.from(message.data) };
+}

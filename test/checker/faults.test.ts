@@ -12,12 +12,13 @@ import { lastLife, slopePerHour } from './memory.js';
 import { Trouble } from './trouble.js';
 
 const SECONDS = 60;
+const SECONDS_OF_WORKERS = 20;
 /** At least, of what makes the run worth something; a busy machine does less. */
 const LOOKED_AT = 20;
 /** Where the history of a run that failed is left. */
 const KEPT = join(ROOT, 'artifacts/checker');
 
-t.setTimeout(180_000);
+t.setTimeout(240_000);
 
 t.test(
   'a minute of kills, cuts, stalls and delays, on the durable store → everything as promised',
@@ -53,6 +54,34 @@ t.test(
     if (verdict.clean) rmSync(file.path);
   },
 );
+
+t.test('kills and restarts of two workers, and cuts → everything as promised', async (t) => {
+  const seed = process.env['EARSHOT_CHECK_SEED'] ?? String(Date.now());
+  t.comment(`seed ${seed}`);
+  const trouble = await Trouble.start(t, {
+    authenticated: ['subscribe', 'publish', 'history', 'manage'],
+    random: new Random(`${seed} workers`),
+    everyMs: [100, 1000],
+    killsForMs: SECONDS_OF_WORKERS * 1000,
+    workers: 2,
+  });
+  mkdirSync(KEPT, { recursive: true });
+  const file = new HistoryFile(join(KEPT, `workers-${seed}.jsonl`));
+  await runCheck({
+    target: targetOf(trouble.url, token()),
+    denied: { target: targetOf(trouble.url), channels: [] },
+    ...{ seed, seconds: SECONDS_OF_WORKERS, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
+    note: file.write,
+    faults: trouble.make,
+  });
+  file.close();
+  const verdict = await judgeFile(file.path);
+  t.comment(JSON.stringify(trouble.counts), verdictText(verdict));
+  t.ok(verdict.clean, `clean; if not, the history is in ${file.path}`);
+  t.ok(trouble.counts.kill + trouble.counts.restart >= 3, 'workers ended, and again');
+  t.ok(verdict.promises.kept.checked > 0);
+  if (verdict.clean) rmSync(file.path);
+});
 
 t.test('the memory of the soak / of the last process, without its beginning → the slope', async (t) => {
   const hourMs = 3_600_000;

@@ -5,6 +5,7 @@ import type { RunningServer, Teardown } from '../support/spawn.js';
 import { dataFolder, freePort, startServer } from '../support/spawn.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
+import { childrenOf } from '../support/workers.js';
 import { SECRET } from './live.js';
 
 type What = EventOf<'fault'>['what'];
@@ -22,6 +23,8 @@ export interface TroubleOptions {
   readonly everyMs: readonly [number, number];
   /** For so long the server is killed and restarted as well; after that it lives on. */
   readonly killsForMs: number;
+  /** With more than one it is a worker that is killed and restarted, and never all of the server. Default 1. */
+  readonly workers?: number;
 }
 
 /** A server with a durable store behind a proxy, and all that may happen to both. It ends with the test. */
@@ -113,6 +116,13 @@ export class Trouble {
   /** It ends, and another starts on what it has kept. */
   async #again(signal: NodeJS.Signals): Promise<void> {
     const { port } = this.#server;
+    const { workers = 1, random } = this.#options;
+    if (workers > 1) {
+      const pids = childrenOf(this.pid);
+      const pid = pids[random.between(0, pids.length - 1)];
+      if (pid !== undefined) process.kill(pid, signal);
+      return;
+    }
     await this.#server.stop(signal);
     this.#server = await serve(this.#t, { data: this.#data, port, options: this.#options });
   }
@@ -125,9 +135,9 @@ interface Serving {
 }
 
 function serve(t: Teardown, { data, port, options }: Serving): Promise<RunningServer> {
-  const { authenticated } = options;
+  const { authenticated, workers = 1 } = options;
   return startServer(t, {
-    command: ['serve', '--port', String(port), '--data', data],
+    command: ['serve', '--port', String(port), '--data', data, '--workers', String(workers)],
     env: {
       EARSHOT_TOKEN_SECRET: SECRET,
       EARSHOT_ANONYMOUS: 'true',

@@ -12,6 +12,9 @@ const COMMAND_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /** A client may close with any number: those that mean something keep their own label. */
 const KNOWN_CLOSES = new Set<number>([1005, 1006, ...Object.values(CLOSES).map(({ code }) => code)]);
 
+/** What becomes of a gauge where several processes are counted together. */
+type Together = 'sum' | 'max';
+
 /** What is read when somebody asks, not counted as it happens. */
 export interface Readings {
   /** Every open carrier. */
@@ -27,6 +30,7 @@ export interface Readings {
 export class Metrics implements Telemetry, WebSocketTelemetry {
   /** Of its own: nothing is registered globally. */
   readonly registry = new Registry();
+  #together: (() => Promise<string>) | undefined;
   readonly #sessions = this.#gauge('sessions', 'Sessions by transport.', ['transport']);
   readonly #sessionsTotal = this.#counter('sessions_total', 'Sessions ever begun.', ['transport']);
   readonly #subscriptions = this.#gauge('subscriptions', 'Subscriptions by transport.', ['transport']);
@@ -45,7 +49,7 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   ]);
   readonly #closes = this.#counter('closes_total', 'Closed WebSockets by code.', ['code']);
   readonly #wsErrors = this.#counter('ws_errors_total', "What was wrong with peers' frames.", ['code']);
-  readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', []);
+  readonly #drainSeconds = this.#gauge('drain_seconds', 'How long the last drain took.', [], 'max');
   readonly #commands = new CommandDurations(
     'earshot_command_duration_seconds',
     'Commands by type and outcome.',
@@ -57,11 +61,22 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   constructor(readings: Readings) {
     this.registry.registerMetric(this.#commands);
     this.#read('channels', 'Channels with a subscription on this node.', () => readings.channels());
-    this.#read('draining', '1 while the server ends.', () => Number(readings.draining()));
+    this.#read('workers', 'Processes that serve on this port together.', () => 1);
+    this.#read('draining', '1 while the server ends.', () => Number(readings.draining()), 'max');
     this.#readDelay(readings);
     this.#readBytes('received_bytes_total', 'Bytes from peers.', 'received', readings);
     this.#readBytes('sent_bytes_total', 'Bytes to peers.', 'sent', readings);
-    this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours());
+    this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours(), 'max');
+  }
+
+  /** In the text format of Prometheus: of this process, or of all that serve together. */
+  text(): Promise<string> {
+    return this.#together === undefined ? this.registry.metrics() : this.#together();
+  }
+
+  /** This process is one of several, and `read` gives what is counted in all of them. */
+  readTogether(read: () => Promise<string>): void {
+    this.#together = read;
   }
 
   sessionBegan(transport: Transport): void {
@@ -154,15 +169,21 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
     return (transport, count) => counts.set(transport, (counts.get(transport) ?? 0) + count);
   }
 
-  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
-    return new Gauge({ name: `earshot_${name}`, help, labelNames, registers: [this.registry] });
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: L[],
+    aggregator: Together = 'sum',
+  ): Gauge<L> {
+    return new Gauge({ name: `earshot_${name}`, help, labelNames, aggregator, registers: [this.registry] });
   }
 
-  #read(name: string, help: string, read: () => number): void {
+  #read(name: string, help: string, read: () => number, aggregator: Together = 'sum'): void {
     const registers = [this.registry];
     new Gauge({
       name: `earshot_${name}`,
       help,
+      aggregator,
       registers,
       collect() {
         this.set(read());
@@ -175,6 +196,7 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
       name: 'earshot_event_loop_delay_seconds',
       help: 'How late the event loop was within the last second.',
       labelNames: ['quantile'],
+      aggregator: 'max' satisfies Together,
       registers: [this.registry],
       collect() {
         const { p50, p99 } = eventLoopDelay();

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import type { Registry } from 'prom-client';
+import type { Metrics } from '../report/metrics.js';
 
 /** `/metrics` in the text format of Prometheus. */
-export function metricsRoute(app: FastifyInstance, registry: Registry): void {
+export function metricsRoute(app: FastifyInstance, metrics: Metrics): void {
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
-    return reply.header('content-type', registry.contentType).send(await registry.metrics());
+    return reply.header('content-type', metrics.registry.contentType).send(await metrics.text());
   });
 }

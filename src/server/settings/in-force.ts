@@ -22,10 +22,10 @@ const CODE = '(code)';
 
 /** Every setting with its value and where that came from. Throws an OptionsError where they can't be together. */
 export function inForce(settings: Settings): readonly InForce[] {
-  const { listen, tls, logLevel, logFormat, allowPublicDev, options, from } = settings;
+  const { listen, workers, tls, logLevel, logFormat, allowPublicDev, options, from } = settings;
   const resolved: ResolvedOptions = resolveOptions({ ...SERVE_DEFAULTS, ...options });
   policyFrom(resolved); // throws for a table of channels that can't be
-  const values = { ...resolved, ...listen, tls, logLevel, logFormat, allowPublicDev };
+  const values = { ...resolved, ...listen, workers, tls, logLevel, logFormat, allowPublicDev };
   const all = leaves();
   const names = new Set(all.map(({ name }) => name));
   return all

@@ -4,6 +4,9 @@ import { optionsSchema } from '../options/options.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
+/** More is more than one store can be asked by. */
+const MAX_WORKERS = 64;
+
 /** A path where both are needed. */
 function pathBeside(other: string, meaning: string) {
   return z
@@ -37,6 +40,14 @@ const ownShape = {
     .min(1)
     .optional()
     .describe("connections that may wait to be accepted; default: Node's, 511"),
+  workers: z
+    .int()
+    .min(1)
+    .max(MAX_WORKERS)
+    .default(1)
+    .describe(
+      'processes that serve, on this port and one store; with more than one, another one holds the store and serves nobody',
+    ),
   tls: tls
     .optional()
     .describe('TLS, with HTTP/2 and HTTP/1.1 on the one port; without it there is plain HTTP/1.1'),

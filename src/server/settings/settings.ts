@@ -16,6 +16,8 @@ export type Flags = Readonly<Record<string, unknown>>;
 /** Everything that `earshot serve` needs to know. */
 export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly backlog?: number };
+  /** Processes that serve. */
+  readonly workers: number;
   /** Undefined for plain HTTP. */
   readonly tls: TlsSettings | undefined;
   readonly logLevel: string;
@@ -89,10 +91,11 @@ class Layers {
       this.#faults.push(...found.map(({ name, text }) => `${name}: ${text}${this.#source(name)}`));
     }
     if (!result.success || this.#faults.length > 0) throw new OptionsError(this.#faults.join('; '));
-    const { host, port, backlog, tls, logLevel, logFormat, allowPublicDev, dev } = result.data;
+    const { host, port, backlog, workers, tls, logLevel, logFormat, allowPublicDev, dev } = result.data;
     const own = new Set(OWN_KEYS);
     return {
       listen: { host, port, ...(backlog !== undefined && { backlog }) },
+      workers,
       tls,
       logLevel: logLevel ?? (dev ? 'warn' : 'info'),
       logFormat,

@@ -3,6 +3,7 @@ import type { Creation } from '../creation.js';
 import type { Rules } from '../log/channels.js';
 import { Channels, nextEpoch } from '../log/channels.js';
 import type { MessageData, NewMessage } from '../message.js';
+import { owned } from '../message.js';
 import type { StoreOptions } from '../options.js';
 import { keepingOf, rulesOf } from '../options.js';
 import type {
@@ -195,11 +196,6 @@ export class LmdbStore implements Store {
     const shelf = new LmdbShelf({ ...this.#parts, totals: this.#commits.totals });
     return work(new Channels(shelf, this.#rules, this.#now()));
   }
-}
-
-/** A message as it is now, whatever is done to its bytes until it is written. */
-function owned(message: NewMessage): NewMessage {
-  return typeof message.data === 'string' ? message : { ...message, data: Uint8Array.from(message.data) };
 }
 
 function bytesOf(messages: readonly { readonly data: MessageData }[]): number {

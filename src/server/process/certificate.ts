@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
-import { replaceCertificate } from './app.js';
-import type { TlsOptions } from './http/tls.js';
-import { OptionsError } from './options/options.js';
-import type { TlsSettings } from './settings/schema.js';
+import { replaceCertificate } from '../app.js';
+import type { TlsOptions } from '../http/tls.js';
+import { OptionsError } from '../options/options.js';
+import type { TlsSettings } from '../settings/schema.js';
 
 /** What the files hold that the settings name. Throws an OptionsError for one that can't be read. */
 export function readCertificate({ cert, key, passphrase }: TlsSettings): TlsOptions {
