@@ -92,7 +92,8 @@ export async function bytesOnWire({ name, port, talk }, data) {
 }
 
 /**
- * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window;
+ * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window; `warm(side, ms)` is
+ * what comes before, where that brings too few messages for the code of a publish to be compiled;
  * `targets` are what Earshot has to reach: { than, most } as a ratio of CPU, or of another value; `optionsOf(name)` are
  * those of one peer.
  */
@@ -115,8 +116,8 @@ export async function sideBySide(bench, work) {
       await work.prepare?.(side);
     }
     const turns = await takeTurns({
-      sides: sides.map((side) => ({ name: side.name, window: (ms) => work.window(side, ms) })),
-      floor: withFloor && { window: (ms) => work.window(withFloor, ms) },
+      sides: sides.map((side) => windowsOf(work, side)),
+      floor: withFloor && windowsOf(work, withFloor),
       ...turnsOf(bench),
       ...work.turns,
       ...bench.turns,
@@ -134,6 +135,17 @@ export async function sideBySide(bench, work) {
 function isThere({ quick }, name) {
   if (quick && LEFT_OUT.includes(name)) return false;
   return name !== ACCELERATED || existsSync(new URL('../../accelerator/accelerator.node', import.meta.url));
+}
+
+/** Many messages in little time, to so many readers: a second of single ones is two hundred. */
+export const inBursts =
+  (readers) =>
+  ({ load, talk }, ms) =>
+    load.tell('fan', ms, 20, readers, talk.publish(DATA));
+
+function windowsOf(work, side) {
+  const { window, warm = window } = work;
+  return { name: side.name, window: (ms) => window(side, ms), warm: (ms) => warm(side, ms) };
 }
 
 /** How often, and how long: what a work says itself goes over it. */

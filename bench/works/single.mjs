@@ -1,4 +1,4 @@
-import { ACCELERATED, DATA, sideBySide } from '../harness/sides.mjs';
+import { ACCELERATED, DATA, inBursts, sideBySide } from '../harness/sides.mjs';
 
 export const title = 'One message at a time, 1,000 readers';
 
@@ -8,6 +8,7 @@ export const run = (bench) =>
     peers: [ACCELERATED, 'ws', 'ws-bytes', 'uws', 'socket.io', 'fastify-websocket', 'sockjs'],
     open: { readers: bench.quick ? 500 : 1000, publishers: 1 },
     window: ({ load, talk }, ms) => load.tell('fan', ms, 1, bench.quick ? 500 : 1000, talk.publish(DATA)),
+    warm: inBursts(bench.quick ? 500 : 1000),
     targets: [
       { than: 'floor', most: 1.5 },
       { than: 'ws', most: 0.8 },
