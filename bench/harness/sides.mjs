@@ -1,5 +1,6 @@
 // The sides of a work: a server and its load each, all alive at once, of which one works at a time.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { talk as earshotTalk } from '../peers/earshot.mjs';
 import * as floor from '../peers/floor.mjs';
@@ -10,6 +11,9 @@ import { ratio, summary, takeTurns } from './windows.mjs';
 
 /** In a short look. */
 const LEFT_OUT = ['fastify-websocket', 'sockjs', 'ws-bytes'];
+
+/** The side with the native add-on, where that was built. */
+export const ACCELERATED = 'earshot-accelerated';
 
 /** A message of 128 bytes. */
 export const DATA = dataOf(128);
@@ -64,7 +68,7 @@ export async function connectSide(side, { readers, publishers }) {
 
 /** What a reader of Earshot is sent for one message of this data: the floor sends the same. */
 export async function bytesOnWire({ name, port, talk }, data) {
-  const reads = name === 'earshot' ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
+  const reads = name.startsWith('earshot') ? earshotTalk({ mode: 'fan' }).reader : talk.reader;
   const [reader, publisher] = await Promise.all([openSocket(port), openSocket(port)]);
   const numbered = (bytes) =>
     Buffer.from(Buffer.from(bytes).toString('latin1').replace('#####', '00000'), 'latin1');
@@ -88,13 +92,14 @@ export async function bytesOnWire({ name, port, talk }, data) {
 }
 
 /**
- * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window;
+ * A work whose sides take turns. `open` says how many connect, `window(side, ms)` measures one window; `warm(side, ms)` is
+ * what comes before, where that brings too few messages for the code of a publish to be compiled;
  * `targets` are what Earshot has to reach: { than, most } as a ratio of CPU, or of another value; `optionsOf(name)` are
  * those of one peer.
  */
 export async function sideBySide(bench, work) {
   const { mode, subscriptions, modulus, data = DATA, open, targets } = work;
-  const peers = bench.quick ? work.peers.filter((name) => !LEFT_OUT.includes(name)) : work.peers;
+  const peers = work.peers.filter((name) => isThere(bench, name));
   const options = { mode, subscriptions, modulus, ...work.options };
   const earshot = await startSide(bench, work.subject ?? 'earshot', options);
   const sides = [earshot];
@@ -111,18 +116,36 @@ export async function sideBySide(bench, work) {
       await work.prepare?.(side);
     }
     const turns = await takeTurns({
-      sides: sides.map((side) => ({ name: side.name, window: (ms) => work.window(side, ms) })),
-      floor: withFloor && { window: (ms) => work.window(withFloor, ms) },
+      sides: sides.map((side) => windowsOf(work, side)),
+      floor: withFloor && windowsOf(work, withFloor),
       ...turnsOf(bench),
       ...work.turns,
       ...bench.turns,
     });
     const titles = new Map(all.map(({ name, title }) => [name, title]));
     const rows = summary(turns, titles);
-    return { rows, checks: checksOf(targets, (than, value) => ratio(turns, earshot.name, than, value)) };
+    const isMeasured = ({ of }) => of === undefined || titles.has(of);
+    const seenOf = (than, value, of = earshot.name) => ratio(turns, of, than, value);
+    return { rows, checks: checksOf(targets.filter(isMeasured), seenOf) };
   } finally {
     await Promise.all(all.map((side) => side.stop()));
   }
+}
+
+function isThere({ quick }, name) {
+  if (quick && LEFT_OUT.includes(name)) return false;
+  return name !== ACCELERATED || existsSync(new URL('../../accelerator/accelerator.node', import.meta.url));
+}
+
+/** Many messages in little time, to so many readers: a second of single ones is two hundred. */
+export const inBursts =
+  (readers) =>
+  ({ load, talk }, ms) =>
+    load.tell('fan', ms, 20, readers, talk.publish(DATA));
+
+function windowsOf(work, side) {
+  const { window, warm = window } = work;
+  return { name: side.name, window: (ms) => window(side, ms), warm: (ms) => warm(side, ms) };
 }
 
 /** How often, and how long: what a work says itself goes over it. */
@@ -135,11 +158,11 @@ async function floorOf(bench, earshot, options, data) {
   return startSide(bench, 'floor', { ...options, bytes: await bytesOnWire(earshot, data) });
 }
 
-/** Each target with what was seen of it. */
+/** Each target with what was seen of it. `of`: the side that is to reach it, where that is another. */
 export function checksOf(targets, seenOf) {
-  return targets.map(({ than, most, value, text }) => ({
-    text: text ?? `${value ?? 'CPU'}, times ${than}`,
+  return targets.map(({ than, most, value, text, of }) => ({
+    text: text ?? `${of === ACCELERATED ? 'accelerated: ' : ''}${value ?? 'CPU'}, times ${than}`,
     most,
-    seen: seenOf(than, value),
+    seen: seenOf(than, value, of),
   }));
 }

@@ -1,4 +1,4 @@
-import { DATA, sideBySide } from '../harness/sides.mjs';
+import { ACCELERATED, DATA, sideBySide } from '../harness/sides.mjs';
 
 export const title = 'Bursts of 10 messages from one publisher, 1,000 readers';
 
@@ -14,9 +14,13 @@ export function bursts(bench, publishers, targets) {
   const readers = bench.quick ? 500 : 1000;
   return sideBySide(bench, {
     mode: 'fan',
-    peers: ['ws', 'uws', 'socket.io', 'fastify-websocket', 'sockjs'],
+    peers: [ACCELERATED, 'ws', 'uws', 'socket.io', 'fastify-websocket', 'sockjs'],
     open: { readers, publishers },
     window: ({ load, talk }, ms) => load.tell('fan', ms, 10, readers, talk.publish(DATA)),
-    targets,
+    targets: [
+      ...targets,
+      { of: ACCELERATED, than: 'floor', most: 1.12 },
+      { of: ACCELERATED, than: 'uws', most: 1 },
+    ],
   });
 }

@@ -1,4 +1,4 @@
-import { DATA, sideBySide } from '../harness/sides.mjs';
+import { ACCELERATED, DATA, sideBySide } from '../harness/sides.mjs';
 
 export const title = 'Many channels: 5,000 connections, each on 5 of 5,000 channels';
 
@@ -7,7 +7,7 @@ export function run(bench) {
   const modulus = bench.quick ? 1000 : 5000;
   return sideBySide(bench, {
     mode: 'channels',
-    peers: ['uws', 'socket.io'],
+    peers: [ACCELERATED, 'uws', 'socket.io'],
     modulus,
     subscriptions: 5,
     open: { readers: modulus, publishers: 1 },
@@ -15,6 +15,7 @@ export function run(bench) {
     targets: [
       { than: 'floor', most: 1.6 },
       { than: 'socket.io', most: 0.6 },
+      { of: ACCELERATED, than: 'uws', most: 1.12 },
     ],
   });
 }

@@ -5,6 +5,7 @@ import { OptionsError } from '../server/options/options.js';
 import { ListenError } from '../server/process/run.js';
 import { WorkerFailed } from '../server/workers/member.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
+import { AcceleratorError } from '../transport/websocket/accelerator.js';
 
 /** What could not be had: exit 1. */
 const NOT_HAD = 1;
@@ -38,7 +39,7 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
   if (error instanceof WorkerFailed) return { line: error.message, exitCode: error.exitCode };
-  if (error instanceof ListenError || error instanceof FolderFault)
+  if (error instanceof ListenError || error instanceof FolderFault || error instanceof AcceleratorError)
     return { line: error.message, exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {
     const details = 'details' in error && Array.isArray(error.details) ? error.details : [];

@@ -21,6 +21,8 @@ export interface Encoding<Printed = unknown> {
 export interface Carrier<Printed = unknown> {
   readonly transport: Transport;
   readonly encoding: Encoding<Printed>;
+  /** What writes to it and to others at once; undefined where it can only be written to by itself. */
+  readonly fan?: Fan<Printed> | undefined;
   /** Bytes that were written and have not left the process. */
   readonly queuedBytes: number;
   /** Bytes that ever came in; any growth is a sign of life. */
@@ -46,6 +48,12 @@ export interface Carrier<Printed = unknown> {
   close(code: number, reason: string): void;
   /** Cuts at once. */
   terminate(): void;
+}
+
+/** Writes to many carriers of one encoding at once. */
+export interface Fan<Printed = unknown> {
+  /** As if it were written to each of them, in whatever order. Never throws. */
+  write(carriers: readonly Carrier<Printed>[], printed: Printed): void;
 }
 
 /** Prints the same thing once for each encoding that asks for it. */

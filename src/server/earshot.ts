@@ -9,6 +9,8 @@ import type { Revocation } from '../core/session/revocations.js';
 import { Refused } from '../protocol/refused.js';
 import type { Member } from '../protocol/replies.js';
 import type { Appended, Store } from '../store/store.js';
+import type { Accelerator } from '../transport/websocket/accelerator.js';
+import { loadAccelerator } from '../transport/websocket/accelerator.js';
 import { Admission } from './admission/admission.js';
 import { tokenChecker } from './admission/tokens.js';
 import { Alarm } from './alarm.js';
@@ -78,20 +80,21 @@ export class Earshot implements AsyncDisposable {
   #draining = false;
   readonly #delay = new AbortController();
 
-  /** Rejects with an OptionsError for options that can't be, and where the store can't be had. */
+  /** Rejects with an OptionsError for options that can't be, with an AcceleratorError, and where the store can't be had. */
   static async open(given: EarshotOptions, log: Log): Promise<Earshot> {
     const options = resolveOptions(given);
     const policy = policyFrom(options);
+    const accelerator = options.accelerate ? await loadAccelerator() : undefined;
     const store = await storeFor(options, policy, log);
     try {
-      return new Earshot(options, { policy, store, log });
+      return new Earshot(options, { policy, store, accelerator, log });
     } catch (error) {
       if (store !== options.store) await store.end();
       throw error;
     }
   }
 
-  private constructor(options: ResolvedOptions, { policy, store, log }: Parts) {
+  private constructor(options: ResolvedOptions, { policy, store, accelerator, log }: Parts) {
     this.options = options;
     this.bodies = new Bodies(options.limits.maxBodiesBytes);
     this.journal = new LogJournal(log, uptimeMs);
@@ -128,6 +131,7 @@ export class Earshot implements AsyncDisposable {
     this.admission = new Admission(options, hooks, this.#occupancy(authenticate));
     this.#endpoint = new WebSocketEndpoint({
       options,
+      accelerator,
       node: this.node,
       admission: this.admission,
       metrics: this.metrics,
@@ -292,6 +296,7 @@ export class Earshot implements AsyncDisposable {
 interface Parts {
   readonly policy: PolicyTable;
   readonly store: Store;
+  readonly accelerator: Accelerator | undefined;
   readonly log: Log;
 }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { EarshotNode } from '../core/node.js';
 import type { Journal, LogContext } from '../core/telemetry.js';
 import { Refused } from '../protocol/refused.js';
+import type { Accelerator } from '../transport/websocket/accelerator.js';
 import type { Admitted } from '../transport/websocket/server.js';
 import { WebSockets } from '../transport/websocket/server.js';
 import type { Admission } from './admission/admission.js';
@@ -15,6 +16,7 @@ import type { Metrics } from './report/metrics.js';
 
 export interface EndpointParts {
   readonly options: ResolvedOptions;
+  readonly accelerator: Accelerator | undefined;
   readonly node: EarshotNode;
   readonly admission: Admission;
   readonly metrics: Metrics;
@@ -33,6 +35,7 @@ export class WebSocketEndpoint {
     const { limits, closeTimeoutMs, plainChannel } = parts.options;
     this.webSockets = new WebSockets({
       ...compressionOf(parts.options),
+      accelerator: parts.accelerator,
       node: parts.node,
       telemetry: parts.metrics,
       plainChannel: plainChannel === false ? undefined : plainChannel,

@@ -308,6 +308,31 @@ t.test(
   },
 );
 
+t.test('presence / telling takes several seconds → nobody asks again meanwhile', async (t) => {
+  const all = new Neighbourhood(['a']);
+  const asks = () => all.bus.texts.filter((text) => text.includes('"of":"c"')).length;
+  all.bus.publish('c', changes('c', 1, [joined('room', 's1')], { begins: true }));
+  await all.seconds(1);
+  all.bus.publish('c', changes('c', 2, [joined('room', 's2')]));
+  await all.seconds(1);
+  all.bus.publish('c', changes('c', 3, [joined('room', 's3')]));
+  await all.seconds(1);
+  t.same(all.members('a', 'room'), []);
+  all.bus.publish('c', changes('c', 4, [], { ends: true }));
+  await all.seconds(1);
+  t.same(all.members('a', 'room'), ['s1', 's2', 's3']);
+  t.equal(asks(), 0);
+});
+
+t.test('presence / told again to a node that knows → what is new is there at once', async (t) => {
+  const all = new Neighbourhood(['a']);
+  all.bus.publish('c', changes('c', 1, [joined('room', 's1')], { begins: true, ends: true }));
+  all.bus.publish('c', changes('c', 2, [joined('room', 's1')], { begins: true }));
+  all.bus.publish('c', changes('c', 3, [joined('room', 's2')]));
+  await all.settle();
+  t.same(all.members('a', 'room'), ['s1', 's2']);
+});
+
 t.test('bus / nonsense → refused in words, nothing changes, nothing fails', async (t) => {
   const all = new Neighbourhood(['a']);
   const { node } = all.node('a');
@@ -479,6 +504,10 @@ t.test(
       [true, true],
     );
     t.notOk(b.node.revocations.has(bobs, b.now + 10_000), 'until then');
+    const known = b.node.revocations.size;
+    a.node.orders.revoke({ user: 'eve' }, b.now);
+    await all.settle();
+    t.equal(b.node.revocations.size, known, 'what no longer matters takes no room');
     t.notOk(b.node.revocations.has({ ...bobs, issuedAt: a.now + 1 }, b.now), 'what was issued since');
   },
 );

@@ -33,6 +33,16 @@ t.test('revocation / its time is over → forgotten; said again → the longer t
   t.ok(revocations.has(ann, 2500));
 });
 
+t.test('revocation / said of the same by several, in any order → the later times hold', async (t) => {
+  const revocations = new Revocations();
+  t.ok(revocations.add({ user: 'u1' }, 2000, 5000));
+  t.ok(revocations.add({ user: 'u1' }, 1000, 9000), 'it lasts longer');
+  t.notOk(revocations.add({ user: 'u1' }, 1500, 9000), 'nothing new');
+  t.ok(revocations.has(identityOf('ann', { user: 'u1', issuedAt: 2000 }), 8999));
+  t.same([...revocations.inForce(8999)], [{ revocation: { user: 'u1' }, at: 2000, until: 9000 }]);
+  t.same([...revocations.inForce(9000)], []);
+});
+
 t.test('revocation / more than are remembered → too_many, and none is forgotten', async (t) => {
   const revocations = new Revocations();
   for (let each = 0; each < 100_000; each++)

@@ -8,6 +8,8 @@ const ENGINES = '^20.19.0 || >=22.12.0';
 interface Entry {
   readonly version?: string;
   readonly resolved?: string;
+  /** Of a folder of this repository: its place is where it is resolved. */
+  readonly link?: boolean;
   readonly engines?: { readonly node?: string };
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -17,6 +19,7 @@ interface Lock {
 interface Manifest {
   readonly engines: { readonly node: string };
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
@@ -49,7 +52,7 @@ function isAtLeast(version: string, floor: string): boolean {
 
 function resolvedIn({ packages }: Lock): readonly string[] {
   return Object.entries(packages)
-    .filter(([, entry]) => entry.resolved !== undefined)
+    .filter(([, { resolved, link }]) => resolved !== undefined && !(link && resolved in packages))
     .map(([path]) => path);
 }
 
@@ -96,6 +99,12 @@ t.test('lockfile / addresses of packages → there are none', async (t) => {
   t.strictSame(resolvedIn(lock), []);
   t.strictSame(resolvedIn(benchLock), []);
   t.strictSame(resolvedIn({ packages: { a: { resolved: 'https://example.com/a.tgz' } } }), ['a']);
+  t.strictSame(
+    resolvedIn({ packages: { a: { resolved: '../a', link: true } } }),
+    ['a'],
+    'a folder elsewhere',
+  );
+  t.strictSame(resolvedIn({ packages: { a: { resolved: 'b', link: true }, b: {} } }), []);
 });
 
 t.test('lockfile / packages for other systems → are all there', async (t) => {
@@ -115,5 +124,6 @@ t.test('engines / package.json and lockfile → say the same', async (t) => {
 
 t.test('docs/dependencies.md / each dependency → has a reason, and nothing else has', async (t) => {
   t.strictSame(withReason('Runtime'), Object.keys(manifest.dependencies).sort());
+  t.strictSame(withReason('Optional'), Object.keys(manifest.optionalDependencies).sort());
   t.strictSame(withReason('Development'), Object.keys(manifest.devDependencies).sort());
 });

@@ -2,9 +2,8 @@ import type { Position } from '../../protocol/offset.js';
 import type { Push } from '../../protocol/pushes.js';
 import type { StoredMessage } from '../../store/message.js';
 import type { Store, Tail, Watcher } from '../../store/store.js';
-import type { Transport } from '../carrier.js';
-import { EncodeOnce } from '../carrier.js';
 import { MAX_BATCH_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
+import { Shares } from './shares.js';
 import type { Source, Subscription } from './subscription.js';
 
 /** Runs something after this. */
@@ -29,6 +28,8 @@ export class Feed implements Source, Watcher {
   #seq = 0;
   #pending: StoredMessage[] = [];
   #pendingBytes = 0;
+  /** Of the flush that is under way. */
+  #shares: Shares | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(channel: string, store: Store, defer: Defer, gather: Defer) {
@@ -80,6 +81,7 @@ export class Feed implements Source, Watcher {
   /** Ends a subscription with the last thing it is told, if anything. */
   end(subscription: Subscription, last?: Push): void {
     if (subscription.state === 'ended') return;
+    if (last !== undefined) this.#shares?.send(); // what it was given comes before
     if (subscription.state === 'live') this.#leaveLive(subscription);
     subscription.state = 'ended';
     subscription.last = last;
@@ -118,6 +120,8 @@ export class Feed implements Source, Watcher {
   /** The next to come is after this position; who is live finds out from the log what lies between. */
   #startOver(epoch: string, seq: number): void {
     this.#flush();
+    this.#pending = [];
+    this.#pendingBytes = 0;
     this.#epoch = epoch;
     this.#seq = seq;
     for (const subscription of [...this.#live]) this.#fallBack(subscription);
@@ -137,36 +141,42 @@ export class Feed implements Source, Watcher {
     last.liveIndex = subscription.liveIndex;
   }
 
+  /** Whom a write ends may have listeners, and those may publish: what they bring waits for the next flush. */
   #flush(): void {
     const batch = this.#pending;
     const to = batch.at(-1)?.seq;
-    if (to === undefined) return;
+    if (to === undefined || this.#shares !== undefined) return;
     this.#pending = [];
     this.#pendingBytes = 0;
     const from = this.#seq;
     this.#seq = to;
-    const printed = new EncodeOnce((encoding) => encoding.messages(this.channel, batch, true));
-    const delivered = new Map<Transport, number>();
+    const shares = new Shares(this.channel, batch);
+    this.#shares = shares;
+    try {
+      this.#handOut(shares, batch, from, to);
+      shares.send();
+    } finally {
+      this.#shares = undefined;
+    }
+    this.#count(shares);
+  }
+
+  #handOut(shares: Shares, batch: readonly StoredMessage[], from: number, to: number): void {
     // From the end: the one that falls behind leaves its place to one that was served.
     for (let at = this.#live.length - 1; at >= 0; at--) {
       const subscription = this.#live[at];
       if (subscription === undefined) continue;
-      const { carrier } = subscription.session;
-      const encoded = printed.for(carrier.encoding);
-      if (!subscription.session.hasRoom || encoded === undefined) {
+      if (subscription.hasRoom) subscription.deliver(batch, from, to, shares);
+      else {
         subscription.session.telemetry.fellBehind();
         this.#fallBack(subscription);
-        continue;
       }
-      const count = subscription.deliver(batch, from, to, encoded);
-      delivered.set(carrier.transport, (delivered.get(carrier.transport) ?? 0) + count);
     }
-    this.#count(delivered);
   }
 
-  #count(delivered: ReadonlyMap<Transport, number>): void {
+  #count(shares: Shares): void {
     const [anyone] = this.#subscriptions;
     if (anyone === undefined) return;
-    for (const [transport, count] of delivered) anyone.session.telemetry.messagesOut(transport, count);
+    for (const { transport, delivered } of shares) anyone.session.telemetry.messagesOut(transport, delivered);
   }
 }

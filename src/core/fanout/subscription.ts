@@ -8,6 +8,7 @@ import type { Page, Store } from '../../store/store.js';
 import type { Carrier } from '../carrier.js';
 import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
 import type { Journal, Telemetry } from '../telemetry.js';
+import type { Shares } from './shares.js';
 
 const PAGE = { messages: MAX_WRITE_MESSAGES, bytes: MAX_PAGE_BYTES };
 
@@ -20,6 +21,8 @@ export interface Subscriber {
   readonly carrier: Carrier;
   readonly telemetry: Telemetry;
   readonly journal: Journal;
+  /** More in the carrier, and what can wait, waits. */
+  readonly maxQueuedBytes: number;
   /** False while more is queued than the peer takes. */
   readonly hasRoom: boolean;
   /** What the carrier's encoding has printed. */
@@ -50,6 +53,8 @@ export interface Source {
  */
 export class Subscription {
   readonly session: Subscriber;
+  /** The session's. */
+  readonly carrier: Carrier;
   readonly feed: Source;
   /** True where joined and left are to be told. */
   readonly presence: boolean;
@@ -66,14 +71,22 @@ export class Subscription {
   /** Joined and left that found no room; told when there is some. By session, what cancels out is gone. */
   missed: Map<string, Joined | Left> | undefined;
   #reading = false;
+  readonly #maxQueuedBytes: number;
 
   constructor(session: Subscriber, feed: Source, presence: boolean, page: Page) {
     this.session = session;
+    this.carrier = session.carrier;
+    this.#maxQueuedBytes = session.maxQueuedBytes;
     this.feed = feed;
     this.presence = presence;
     this.epoch = page.epoch;
     this.seq = page.seq - page.messages.length;
     this.offset = page.startOffset;
+  }
+
+  /** As the session's, without a look at the session: it is asked for each delivery. */
+  get hasRoom(): boolean {
+    return this.carrier.queuedBytes < this.#maxQueuedBytes;
   }
 
   get channel(): string {
@@ -86,7 +99,7 @@ export class Subscription {
     this.state = 'catching up';
     this.feed.add(this);
     if (untold !== undefined && !this.#jump(page, untold)) return;
-    if (this.session.hasRoom) this.#take(page);
+    if (this.hasRoom) this.#take(page);
     this.catchUp();
   }
 
@@ -102,22 +115,24 @@ export class Subscription {
       });
   }
 
-  /** A batch of the feed, while live; `printed` is the whole of it. Returns how many were news. */
-  deliver(batch: readonly StoredMessage[], from: number, to: number, printed: unknown): number {
+  /** A batch of the feed, while live: the whole of it, or what of it is news. */
+  deliver(batch: readonly StoredMessage[], from: number, to: number, shares: Shares): void {
+    const share = shares.of(this.carrier);
     this.offset = batch.at(-1)?.offset ?? this.offset;
     if (this.seq === from) {
-      this.session.write(printed);
+      share.give(this);
       this.seq = to;
-      return batch.length;
+      share.delivered += batch.length;
+      return;
     }
     const news = batch.filter((message) => message.seq > this.seq);
     this.#write(news, true);
     this.seq = Math.max(this.seq, to);
-    return news.length;
+    share.delivered += news.length;
   }
 
   get #mayRead(): boolean {
-    return this.state === 'catching up' && this.session.hasRoom;
+    return this.state === 'catching up' && this.hasRoom;
   }
 
   /** A page that finds no room when it comes is read again later: what waits for a slow reader is its position. */
@@ -136,7 +151,7 @@ export class Subscription {
     const joins = page.epoch === this.epoch && start === this.seq;
     if (!joins && !this.#jump(page, page.lost ?? 'reset')) return;
     this.#write(page.messages, page.upToDate);
-    this.session.telemetry.messagesOut(this.session.carrier.transport, page.messages.length);
+    this.session.telemetry.messagesOut(this.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
     this.seq = page.seq;
     this.offset = page.offset;
@@ -155,7 +170,7 @@ export class Subscription {
 
   #write(messages: readonly StoredMessage[], upToDate: boolean): void {
     if (messages.length > 0)
-      this.session.write(this.session.carrier.encoding.messages(this.channel, messages, upToDate));
+      this.session.write(this.carrier.encoding.messages(this.channel, messages, upToDate));
   }
 
   /** The log can't be read: the subscription ends in words, and the client comes back for it. */

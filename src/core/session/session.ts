@@ -133,7 +133,11 @@ export class Session implements Requester, Subscriber {
 
   /** False while more is queued than the peer takes: what can wait, waits. */
   get hasRoom(): boolean {
-    return this.carrier.queuedBytes < this.host.limits.maxQueuedBytes;
+    return this.carrier.queuedBytes < this.maxQueuedBytes;
+  }
+
+  get maxQueuedBytes(): number {
+    return this.host.limits.maxQueuedBytes;
   }
 
   write(printed: unknown): void {

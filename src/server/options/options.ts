@@ -134,6 +134,12 @@ export const optionsSchema = z.strictObject({
     .array(z.string().refine((text) => parsePattern(text) !== undefined, { error: PATTERN_RULE }))
     .default(['**'])
     .describe('the channels whose messages it applies to: names, or patterns with * and **'),
+  accelerate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'hands a message to its WebSockets through a native add-on, which must have been built when Earshot was installed',
+    ),
   verifyClient: given<VerifyClient>('function', 'one more say on who may connect, after ours'),
   handleProtocols: given<HandleProtocols>('function', 'selects a subprotocol where none of ours was offered'),
   probes: z.boolean().default(true).describe('whether /livez, /readyz and /health are served'),

@@ -1,11 +1,21 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Carrier, Encoding } from '../../core/carrier.js';
+import type { Carrier, Encoding, Fan } from '../../core/carrier.js';
+
+/** What is used of Node beyond what it promises: of a socket's `_handle`. The accelerator tries it at every start. */
+export interface NativeHandle {
+  /** Below 0 once it is closed. */
+  readonly fd: number;
+  /** Bytes that libuv holds for it. */
+  readonly writeQueueSize: number;
+}
 
 /** The counters that net.Socket and tls.TLSSocket have. */
 interface CountedSocket extends Duplex {
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
+  /** Not public: looked at by `descriptor` only. */
+  readonly _handle?: NativeHandle | null;
 }
 
 /**
@@ -20,13 +30,23 @@ export class WebSocketConnection implements Carrier<Uint8Array> {
   readonly encoding: Encoding<Uint8Array>;
   /** What this side has closed it with; ws tells 1006 where the peer doesn't answer. */
   closedWith: number | undefined;
+  readonly fan: Fan<Uint8Array> | undefined;
   readonly #webSocket: WebSocket;
   readonly #socket: CountedSocket;
+  /** Bytes that went to the descriptor past the socket. */
+  #sentPastBytes = 0;
 
-  constructor(webSocket: WebSocket, socket: Duplex, encoding: Encoding<Uint8Array>) {
+  /** `fan` only where the socket is one that the accelerator takes. */
+  constructor(
+    webSocket: WebSocket,
+    socket: Duplex,
+    encoding: Encoding<Uint8Array>,
+    fan?: Fan<Uint8Array> | undefined,
+  ) {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.encoding = encoding;
+    this.fan = fan;
   }
 
   get queuedBytes(): number {
@@ -38,7 +58,25 @@ export class WebSocketConnection implements Carrier<Uint8Array> {
   }
 
   get sentBytes(): number {
-    return (this.#socket.bytesWritten ?? 0) - this.#socket.writableLength;
+    return (this.#socket.bytesWritten ?? 0) - this.#socket.writableLength + this.#sentPastBytes;
+  }
+
+  /**
+   * Where bytes may be sent past the socket, since nothing waits before them, neither in Node nor below; else -1.
+   * True until anything else runs: it is asked for just before the send, and never kept.
+   */
+  get descriptor(): number {
+    const socket = this.#socket;
+    const handle = socket._handle;
+    if (!handle || !this.#isOpen || socket.writableLength > 0 || socket.writableCorked > 0) return -1;
+    return handle.writeQueueSize === 0 ? handle.fd : -1;
+  }
+
+  /** What came of a send of these bytes: how many were taken, or an error below 0. The rest takes the usual way. */
+  sent(bytes: Uint8Array, result: number): void {
+    const taken = Math.max(0, result);
+    this.#sentPastBytes += taken;
+    if (taken < bytes.length) this.write(taken === 0 ? bytes : bytes.subarray(taken));
   }
 
   get #isOpen(): boolean {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import type { Encoding } from '../../core/carrier.js';
+import type { Encoding, Fan } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
 import type { Identity } from '../../core/policy/policy.js';
 import { beginPlain, receivePlain } from '../../core/session/plain.js';
@@ -21,6 +21,8 @@ export interface Accepted {
   readonly webSocket: WebSocket;
   readonly socket: Duplex;
   readonly encoding: Encoding<Uint8Array>;
+  /** What the accelerator writes to it with; undefined without one, and where it doesn't take such a socket. */
+  readonly fan: Fan<Uint8Array> | undefined;
   readonly identity: Identity;
   readonly address: string;
   /** The channel that its plain text goes to; undefined where it speaks envelopes. */
@@ -36,8 +38,8 @@ export function serveWebSocket(
   telemetry: WebSocketTelemetry,
   accepted: Accepted,
 ): Session {
-  const { webSocket, socket, encoding, identity, address, plainChannel } = accepted;
-  const connection = new WebSocketConnection(webSocket, socket, encoding);
+  const { webSocket, socket, encoding, fan, identity, address, plainChannel } = accepted;
+  const connection = new WebSocketConnection(webSocket, socket, encoding, fan);
   const session = node.begin(identity, connection, address);
   listen(session, webSocket, plainChannel);
   webSocket.on('close', (code) => {

@@ -6,6 +6,7 @@ import type { Encoding } from '../../core/carrier.js';
 import type { EarshotNode } from '../../core/node.js';
 import type { Identity } from '../../core/policy/policy.js';
 import { SUBPROTOCOL } from '../../protocol/version.js';
+import type { Accelerator } from './accelerator.js';
 import { compressedEncoding, jsonEncoding, plainEncoding } from './encodings.js';
 import type { WebSocketTelemetry } from './serve.js';
 import { serveWebSocket } from './serve.js';
@@ -22,6 +23,8 @@ export interface WebSocketServerOptions {
   readonly perMessageDeflate: { readonly threshold: number; readonly level: number } | undefined;
   /** Channels whose messages are compressed where that was agreed on. */
   readonly compresses: (channel: string) => boolean;
+  /** undefined: every socket is written to by itself. */
+  readonly accelerator: Accelerator | undefined;
   /** Asked before the upgrade is accepted: calls back, or answers the socket itself. Never throws. */
   readonly verifyClient: (request: IncomingMessage, accept: () => void) => void;
   /** Who was let in by `verifyClient`, and as whom it is served. */
@@ -74,7 +77,7 @@ export class WebSockets {
   }
 
   readonly #accepted = (webSocket: WebSocket, request: IncomingMessage): void => {
-    const { node, telemetry, admitted, plainChannel } = this.#options;
+    const { node, telemetry, admitted, plainChannel, accelerator } = this.#options;
     this.#open.add(webSocket);
     webSocket.on('close', () => this.#open.delete(webSocket));
     const isPlain = webSocket.protocol !== SUBPROTOCOL;
@@ -83,6 +86,7 @@ export class WebSockets {
       webSocket,
       socket: request.socket,
       encoding: isPlain ? plainEncoding : this.#encodingOf(webSocket),
+      fan: accelerator?.fanFor(request.socket),
       plainChannel: isPlain ? plainChannel : undefined,
     });
   };
