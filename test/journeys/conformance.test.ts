@@ -6,6 +6,7 @@ import t from 'tap';
 import type { EarshotOptions } from '../../src/index.js';
 import { appOn } from '../support/app.js';
 import { dataFolder, ROOT, runProcess } from '../support/spawn.js';
+import { startWorkers } from '../support/workers.js';
 
 // The suite waits for long-polls to end and lifetimes to pass: some 20 s where nothing else runs.
 t.setTimeout(300_000);
@@ -39,7 +40,7 @@ interface Outcome {
 }
 
 // The suite does little but wait: one server doesn't have to wait for the other.
-t.jobs = Object.keys(STORES).length + 1;
+t.jobs = Object.keys(STORES).length + 2;
 
 for (const [name, optionsOf] of Object.entries(STORES)) {
   t.test(`conformance / ${name} store, development → the whole suite`, { buffered: true }, async (t) => {
@@ -54,8 +55,21 @@ t.test('conformance / rules that let anybody manage → the whole suite', { buff
   await conforms(t, { dev: false, anonymous: true, channels: { '**': rule } });
 });
 
+t.test(
+  'conformance / two workers that share the lmdb store → the whole suite',
+  { buffered: true },
+  async (t) => {
+    const { url } = await startWorkers(t, { args: ['--long-poll-timeout-ms', String(LONG_POLL_MS)] });
+    await passes(t, url);
+  },
+);
+
 async function conforms(t: Test, options: EarshotOptions): Promise<void> {
   const { url } = await appOn(t, { longPollTimeoutMs: LONG_POLL_MS, ...options });
+  await passes(t, url);
+}
+
+async function passes(t: Test, url: string): Promise<void> {
   const { code, said, files } = await runSuite(t, url);
   for (const { message } of files) if (message !== '') t.fail('the suite itself', { found: message });
   const outcomes = files.flatMap(({ assertionResults }) => assertionResults);

@@ -101,6 +101,28 @@ t.test('an error that is no refusal → comes with its words, and is none there 
   await t.rejects(store.stat('a'), { message: 'a text' });
 });
 
+t.test(
+  'arguments / with more in them than a store is told → only that goes to the other process',
+  async (t) => {
+    const { shared } = scene();
+    const { store, far } = shared.join();
+    const more = { secret: 'of the caller', also: () => {} }; // a function can't be copied
+    const producer = { id: 'p', epoch: 0, seq: 0, ...more };
+    const message = { ...json(1), ...more };
+    const lifetime = { ttlSeconds: 60, ...more };
+    const creation = { contentType: 'application/json', closed: false, whole: true, ...more };
+    await store.create('a', { ...creation, lifetime, messages: [message] });
+    const { epoch } = await store.open('a');
+    const start = { epoch, seq: 0, ...more };
+    await store.append('a', [message], { creates: true, order: 'a', producer, ...more });
+    await store.create('b', { fork: { source: 'a', start, skip: 1, ...more } });
+    t.match(await store.stat('a'), { messages: 2, lifetime: { ttlSeconds: 60 } });
+    t.equal((await store.read('b', start, { ...BOUND, ...more })).messages.length, 1);
+    t.match(await store.append('a', [message], { closes: true, ...more }), { closed: true });
+    t.notMatch(JSON.stringify(far.came), /of the caller/);
+  },
+);
+
 t.test('bytes / changed by who handed them over → are stored as they were', async (t) => {
   const { shared } = scene();
   const { store } = shared.join();

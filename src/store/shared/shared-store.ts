@@ -2,7 +2,6 @@ import type { Start } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Creation } from '../creation.js';
 import type { NewMessage } from '../message.js';
-import { owned } from '../message.js';
 import type {
   Appended,
   AppendOptions,
@@ -15,6 +14,7 @@ import type {
   Watcher,
 } from '../store.js';
 import { Watchers } from '../watchers.js';
+import { bareBound, bareCreation, bareMessage, bareOptions, bareStart } from './bare.js';
 import type { Link } from './outbox.js';
 import { Outbox } from './outbox.js';
 import { Pages } from './pages.js';
@@ -60,17 +60,15 @@ export class SharedStore implements Store {
   }
 
   create(channel: string, creation: Creation = {}): Promise<Created> {
-    const { messages } = creation;
-    const own = messages === undefined ? creation : { ...creation, messages: messages.map(owned) };
-    return this.#ask('create', [channel, own]);
+    return this.#ask('create', [channel, bareCreation(creation)]);
   }
 
   append(channel: string, messages: readonly NewMessage[], options: AppendOptions = {}): Promise<Appended> {
-    return this.#ask('append', [channel, messages.map(owned), options]);
+    return this.#ask('append', [channel, messages.map(bareMessage), bareOptions(options)]);
   }
 
   read(channel: string, start: Start, bound: ReadBound): Promise<Page> {
-    return this.#pages.read(channel, start, bound);
+    return this.#pages.read(channel, bareStart(start), bareBound(bound));
   }
 
   stat(channel: string): Promise<ChannelStat | undefined> {
