@@ -7,7 +7,7 @@ import { createApp } from '../../src/server/app.js';
 import { accelerated } from '../support/accelerated.js';
 import { appOn } from '../support/app.js';
 import { builtEarshot, earshot, failsWith } from '../support/command.js';
-import { ROOT } from '../support/spawn.js';
+import { ROOT, runProcess } from '../support/spawn.js';
 
 const SERVE = ['serve', '--dev', '--port', '0', '--accelerate'];
 
@@ -52,6 +52,21 @@ for (const [how, CC] of [
     t.notOk(existsSync(join(folder, 'accelerator.node')));
   });
 }
+
+t.test('npm pack / of the add-on → brings the source and what compiles it, and no binary', async (t) => {
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const { stdout } = await runProcess('npm', args, { cwd: ROOT });
+  const [{ files }]: [{ files: { path: string }[] }] = JSON.parse(stdout);
+  const paths = files.map(({ path }) => path).filter((path) => path.startsWith('node_modules/'));
+  const own = paths.filter((path) => path.startsWith('node_modules/earshot-accelerator/'));
+  const names = ['accelerator.c', 'build.js', 'index.js', 'package.json'];
+  t.strictSame(
+    own.sort(),
+    names.map((name) => `node_modules/earshot-accelerator/${name}`),
+  );
+  t.ok(paths.includes('node_modules/node-api-headers/include/node_api.h'));
+  t.notOk(paths.some((path) => path.endsWith('.node')));
+});
 
 t.test('serve --accelerate / the add-on is not installed → the reason in a line, exit 1', async (t) => {
   const result = await served(t, instead(`load('no-such-package', ...rest)`));

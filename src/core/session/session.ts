@@ -199,18 +199,11 @@ export class Session implements Requester, Subscriber {
   }
 
   welcome(): void {
-    const { user, name } = this.identity;
-    const { pingIntervalMs } = this.host.times;
-    const limits = toldLimits(this.host.limits);
-    this.push({
-      type: 'welcome',
-      protocol: SUBPROTOCOL,
-      session: this.id,
-      name,
-      user,
-      pingIntervalMs,
-      limits,
-    });
+    const { id: session, identity, host } = this;
+    const { user, name } = identity;
+    const { pingIntervalMs } = host.times;
+    const limits = toldLimits(host.limits);
+    this.push({ type: 'welcome', protocol: SUBPROTOCOL, session, name, user, pingIntervalMs, limits });
   }
 
   get turn(): number {
