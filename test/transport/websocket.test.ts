@@ -65,6 +65,38 @@ t.test('frames / any texts → one frame each, in order, of nothing but their UT
   t.pass('500 batches');
 });
 
+t.test(
+  'writes / several to one peer in a turn → the first at once, the others together, in order',
+  async (t) => {
+    const on = await appOn(t);
+    const accepted = once(on.app.server, 'connection');
+    const { raw } = await rawPeer(t, on);
+    const [socket]: Socket[] = await accepted;
+    await said(raw, '"welcome"');
+    let writes = 0;
+    for (const name of ['_write', '_writev'] as const) {
+      const write = socket?.[name] as (...args: unknown[]) => void;
+      Object.assign(socket ?? {}, {
+        [name]: (...args: unknown[]) => {
+          writes++;
+          write.apply(socket, args);
+        },
+      });
+    }
+    const publish = (id: number) =>
+      frame({ payload: JSON.stringify({ type: 'publish', id, channel: 'a', data: id }) });
+    const ids = Array.from({ length: 10 }, (_, at) => at + 1);
+    await raw.send(Buffer.concat(ids.map(publish)));
+    await said(raw, '"published","id":10,');
+    const answered = texts(framesOf(raw)).slice(1);
+    t.same(
+      answered.map((text) => JSON.parse(text).id),
+      ids,
+    );
+    t.equal(writes, 2);
+  },
+);
+
 t.test('liveness / a peer that never answers → is pinged, told, closed with 4408 and gone', async (t) => {
   const on = await appOn(t, { pingIntervalMs: 200, pongTimeoutMs: 200 });
   const watcher = await peer(t, on.wsUrl);

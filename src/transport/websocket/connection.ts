@@ -18,6 +18,11 @@ interface CountedSocket extends Duplex {
   readonly _handle?: NativeHandle | null;
 }
 
+/** Knows one turn of the event loop from another. */
+interface TurnClock {
+  readonly turn: number;
+}
+
 /**
  * A WebSocket as a carrier. Frames that were made once are written to its socket as they are, at frame borders:
  * ws itself writes only pongs, pings and the close, and never defers them, since nothing is sent through its
@@ -33,6 +38,9 @@ export class WebSocketConnection implements Carrier<Uint8Array> {
   readonly fan: Fan<Uint8Array> | undefined;
   readonly #webSocket: WebSocket;
   readonly #socket: CountedSocket;
+  readonly #clock: TurnClock;
+  /** The turn of the last write. */
+  #wroteIn = -1;
   /** Bytes that went to the descriptor past the socket. */
   #sentPastBytes = 0;
 
@@ -41,11 +49,13 @@ export class WebSocketConnection implements Carrier<Uint8Array> {
     webSocket: WebSocket,
     socket: Duplex,
     encoding: Encoding<Uint8Array>,
+    clock: TurnClock,
     fan?: Fan<Uint8Array> | undefined,
   ) {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.encoding = encoding;
+    this.#clock = clock;
     this.fan = fan;
   }
 
@@ -83,8 +93,18 @@ export class WebSocketConnection implements Carrier<Uint8Array> {
     return this.#webSocket.readyState === this.#webSocket.OPEN && this.#socket.writable;
   }
 
+  /** The first of a turn leaves at once. What follows it leaves with the end of the turn, in one write. */
   write(bytes: Uint8Array): void {
-    if (this.#isOpen) this.#socket.write(bytes);
+    if (!this.#isOpen) return;
+    const { turn } = this.#clock;
+    if (turn === this.#wroteIn && this.#socket.writableCorked === 0) this.#gather();
+    this.#wroteIn = turn;
+    this.#socket.write(bytes);
+  }
+
+  #gather(): void {
+    this.#socket.cork();
+    setImmediate(() => this.#socket.uncork());
   }
 
   settled(): void {}

@@ -39,7 +39,7 @@ export function serveWebSocket(
   accepted: Accepted,
 ): Session {
   const { webSocket, socket, encoding, fan, identity, address, plainChannel } = accepted;
-  const connection = new WebSocketConnection(webSocket, socket, encoding, fan);
+  const connection = new WebSocketConnection(webSocket, socket, encoding, node, fan);
   const session = node.begin(identity, connection, address);
   listen(session, webSocket, plainChannel);
   webSocket.on('close', (code) => {
