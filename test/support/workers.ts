@@ -33,9 +33,18 @@ export async function startWorkers(t: Test, options: ServerOptions = {}): Promis
     wsUrl: `${server.url.replace('http', 'ws')}/ws`,
     pids: () => childrenOf(server.child.pid ?? 0),
     serving: (count) =>
-      eventually(`${count} workers that serve`, async () => (await metric('earshot_workers')) === count),
+      eventually(`${count} workers that serve`, async () => {
+        const seen = await metric('earshot_workers').catch(cutOff); // by one that has just ended
+        return seen === count;
+      }),
     metric,
   };
+}
+
+/** undefined where the connection was cut; anything else is thrown. */
+function cutOff(error: unknown): undefined {
+  if (error instanceof TypeError && error.message === 'fetch failed') return undefined;
+  throw error;
 }
 
 /** Of a process, those that it has started and that are there. Linux only. */
