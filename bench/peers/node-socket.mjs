@@ -1,11 +1,12 @@
-// A bare socket of Node: writes frames of the size of Earshot's to who asks, as fast as they are taken.
+// A bare socket of Node: writes frames of the size of Earshot's to who asks, as fast as they are taken: as one buffer that is
+// there already, or each by a write of its own.
 import { createServer } from 'node:net';
 import { startPeer } from '../harness/peer.mjs';
 import { dataOf } from '../harness/sides.mjs';
 import { frame } from '../sockets.mjs';
 
 export const title = "Node's net, bare writes of 64 KiB";
-export const start = () => startPeer('node-socket', 'read');
+export const start = ({ how = 'together' }) => startPeer('node-socket', how);
 export const talk = () => ({
   kind: 'w',
   reader: [
@@ -16,9 +17,9 @@ export const talk = () => ({
 
 const MESSAGE = `{"type":"message","channel":"bench/00000","offset":"0mywpiww0i0_0000000000000001","from":"127.0.0.1:45678","at":1800000000000,"data":${dataOf(256)}}`;
 
-export async function serve() {
+export async function serve(how) {
   const one = unmasked(MESSAGE);
-  const each = Math.floor(65_536 / one.length);
+  const each = how === 'each' ? 1 : Math.floor(65_536 / one.length);
   const slab = Buffer.concat(Array(each).fill(one));
   const server = createServer((socket) => {
     socket.on('error', () => {});

@@ -7,6 +7,7 @@ import { frame } from '../sockets.mjs';
 export const title = 'Reading the log: 100,000 messages of 256 bytes to one reader over WebSocket';
 const DATA = dataOf(256);
 const AT_ONCE = 5000;
+const EACH = 'node-socket/each';
 
 export async function run(bench) {
   const messages = bench.quick ? 20_000 : 100_000;
@@ -15,7 +16,8 @@ export async function run(bench) {
   const found = await sideBySide(bench, {
     mode: 'echo', // readers that have subscribed to nothing yet
     data: DATA,
-    peers: ['node-socket'],
+    peers: [EACH, 'node-socket'],
+    optionsOf: (name) => (name === EACH ? { how: 'each', title: "Node's net, a bare write a message" } : {}),
     options: { flags: ['--retention-messages', '1000000', '--retention-bytes', '1000000000'] },
     open: { readers: 0, publishers: 0 },
     turns: { rounds: bench.quick ? 2 : 5 },
@@ -35,7 +37,7 @@ export async function run(bench) {
       await load.tell('close');
       return seen;
     },
-    targets: [{ than: 'node-socket', most: 2 }],
+    targets: [{ than: EACH, most: 2 }],
   });
   const note = `Just after a reading, garbage and all, the server was at most ${memory.grownMiB.toFixed(1)} MiB larger than before it.`;
   return { ...found, memory, notes: [note] };
