@@ -3,7 +3,7 @@ import { EarshotError } from '../client/errors.js';
 import { Refused } from '../protocol/refused.js';
 import { OptionsError } from '../server/options/options.js';
 import { ListenError } from '../server/process/run.js';
-import { WorkerFailed } from '../server/workers/member.js';
+import { WorkerFailed } from '../server/workers/worker-process.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
 import { AcceleratorError } from '../transport/websocket/accelerator.js';
 

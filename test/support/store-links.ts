@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
-import type { Link } from '../../src/store/shared/outbox.js';
+import type { Link } from '../../src/store/shared/send-queue.js';
 import { SharedStore } from '../../src/store/shared/shared-store.js';
 import { StoreHost } from '../../src/store/shared/store-host.js';
 import type { Store } from '../../src/store/store.js';

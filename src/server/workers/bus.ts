@@ -1,17 +1,17 @@
 import type { Bus } from '../../core/neighbours/bus.js';
-import type { Link } from '../../store/shared/outbox.js';
-import { Outbox } from '../../store/shared/outbox.js';
+import type { Link } from '../../store/shared/send-queue.js';
+import { SendQueue } from '../../store/shared/send-queue.js';
 
 /** Waiting for the primary process; beyond that what is said is lost, as a bus may lose it. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** What a worker says to the other workers of its server, and hears from them. */
 export class WorkerBus implements Bus {
-  readonly #outbox: Outbox<string>;
+  readonly #queue: SendQueue<string>;
   readonly #listeners = new Set<(text: string) => void>();
 
   constructor(link: Link) {
-    this.#outbox = new Outbox<string>(link, setImmediate);
+    this.#queue = new SendQueue<string>(link, setImmediate);
     // what comes is of Relay: no other speaks on this link
     link.listen((texts) => {
       for (const text of texts as readonly string[]) for (const hear of [...this.#listeners]) hear(text);
@@ -19,7 +19,7 @@ export class WorkerBus implements Bus {
   }
 
   publish(text: string): void {
-    if (this.#outbox.waitingBytes < MAX_WAITING_BYTES) this.#outbox.add(text, text.length);
+    if (this.#queue.waitingBytes < MAX_WAITING_BYTES) this.#queue.add(text, text.length);
   }
 
   listen(hear: (text: string) => void): () => void {

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Begin, OfPrimary } from './line.js';
-import { Member } from './member.js';
+import { WorkerProcess } from './worker-process.js';
 
 export interface CrewParts {
   readonly count: number;
@@ -8,7 +8,7 @@ export interface CrewParts {
   /** What one that says hello is told. */
   readonly begin: (isFirst: boolean) => Begin;
   /** What is done for each while it is there; what it returns undoes it. */
-  readonly welcome: (member: Member) => () => void;
+  readonly welcome: (worker: WorkerProcess) => () => void;
 }
 
 /** One that has lived for so long was well. */
@@ -24,7 +24,7 @@ export function pauseMs(quickEnds: number): number {
 /** So many workers, as long as the server runs: one that ends is followed by another. */
 export class Crew {
   readonly #parts: CrewParts;
-  readonly #members = new Set<Member>();
+  readonly #workers = new Set<WorkerProcess>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   #isStarted = false;
   #isEnding = false;
@@ -53,43 +53,47 @@ export class Crew {
   }
 
   tell<Topic extends keyof OfPrimary>(topic: Topic, said: OfPrimary[Topic]): void {
-    for (const { line } of this.#members) line.tell(topic, said);
+    for (const { line } of this.#workers) line.tell(topic, said);
   }
 
   /** Ends all of them in order, each within its own time. Rejects where one did not. */
   async end(how: { readonly isCrash: boolean }): Promise<void> {
     this.#isEnding = true;
     for (const pause of this.#pauses) clearTimeout(pause);
-    const members = [...this.#members];
-    for (const member of members) member.end(how);
-    await Promise.all(members.map(({ ended }) => ended));
+    const workers = [...this.#workers];
+    for (const worker of workers) worker.end(how);
+    await Promise.all(workers.map(({ ended }) => ended));
     if (!this.#inOrder) throw new Error('a worker did not end in order');
   }
 
   /** Ends them now. */
   kill(): void {
-    for (const member of this.#members) member.kill();
+    for (const worker of this.#workers) worker.kill();
   }
 
-  #add(quickEnds: number, isFirst: boolean): Member {
+  #add(quickEnds: number, isFirst: boolean): WorkerProcess {
     const bornAt = performance.now();
-    const member = new Member();
-    const leave = this.#parts.welcome(member);
-    this.#members.add(member);
-    member.line.hear('hello', () => member.line.tell('begin', this.#parts.begin(isFirst)));
-    void member.ended.then(({ code, signal }) => {
-      this.#members.delete(member);
+    const worker = new WorkerProcess();
+    const leave = this.#parts.welcome(worker);
+    this.#workers.add(worker);
+    worker.line.hear('hello', () => worker.line.tell('begin', this.#parts.begin(isFirst)));
+    void worker.ended.then(({ code, signal }) => {
+      this.#workers.delete(worker);
       leave();
       if (this.#isEnding) this.#inOrder &&= code === 0 || signal === 'SIGKILL';
       else if (this.#isStarted) {
         const isQuick = performance.now() - bornAt < STEADY_MS;
-        this.#follow(member, { code, signal }, isQuick ? quickEnds + 1 : 0);
+        this.#follow(worker, { code, signal }, isQuick ? quickEnds + 1 : 0);
       }
     });
-    return member;
+    return worker;
   }
 
-  #follow({ pid }: Member, ended: { code: number | null; signal: string | null }, quickEnds: number): void {
+  #follow(
+    { pid }: WorkerProcess,
+    ended: { code: number | null; signal: string | null },
+    quickEnds: number,
+  ): void {
     const afterMs = pauseMs(quickEnds);
     this.#parts.log.warn({ worker: pid, ...ended, afterMs }, 'a worker has ended, and another is started');
     const pause = setTimeout(() => {

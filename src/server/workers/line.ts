@@ -1,5 +1,5 @@
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
-import type { Link } from '../../store/shared/outbox.js';
+import type { Link } from '../../store/shared/send-queue.js';
 import type { TlsOptions } from '../http/tls.js';
 
 /** What a worker needs to know beside the settings. */

@@ -1,4 +1,4 @@
-import type { Outbox } from './outbox.js';
+import type { SendQueue } from './send-queue.js';
 import type { News, Told } from './words.js';
 
 /** Of news that are on their way to one process; beyond that it hears of each channel only how it is in the end. */
@@ -14,27 +14,27 @@ type Rest = { readonly [Kind in News[0]]?: Extract<News, { readonly 0: Kind }> }
  * for it and no more: its readers find in the log what lies between, as a watcher is promised.
  */
 export class NewsDesk {
-  readonly #outbox: Outbox<Told>;
+  readonly #queue: SendQueue<Told>;
   readonly #rest = new Map<string, Rest>();
 
-  constructor(outbox: Outbox<Told>) {
-    this.#outbox = outbox;
+  constructor(queue: SendQueue<Told>) {
+    this.#queue = queue;
   }
 
   tell(news: News): void {
     const [kind, channel] = news;
-    const isBehind = this.#rest.size > 0 || this.#outbox.waitingBytes >= MAX_WAITING_BYTES;
-    if (!isBehind) this.#outbox.add(news, bytesOf(news));
+    const isBehind = this.#rest.size > 0 || this.#queue.waitingBytes >= MAX_WAITING_BYTES;
+    if (!isBehind) this.#queue.add(news, bytesOf(news));
     else this.#rest.set(channel, { ...(kind !== 'deleted' && this.#rest.get(channel)), [kind]: news });
   }
 
   /** There is room again. */
   pass(): void {
     for (const [channel, { deleted, appended, closed }] of this.#rest) {
-      if (this.#outbox.waitingBytes >= MAX_WAITING_BYTES) return;
+      if (this.#queue.waitingBytes >= MAX_WAITING_BYTES) return;
       this.#rest.delete(channel);
       for (const news of [deleted, appended, closed])
-        if (news !== undefined) this.#outbox.add(news, bytesOf(news));
+        if (news !== undefined) this.#queue.add(news, bytesOf(news));
     }
   }
 }

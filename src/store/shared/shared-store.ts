@@ -15,9 +15,9 @@ import type {
 } from '../store.js';
 import { Watchers } from '../watchers.js';
 import { bareBound, bareCreation, bareMessage, bareOptions, bareStart } from './bare.js';
-import type { Link } from './outbox.js';
-import { Outbox } from './outbox.js';
 import { Pages } from './pages.js';
+import type { Link } from './send-queue.js';
+import { SendQueue } from './send-queue.js';
 import type { Asked, Method, News, Told } from './words.js';
 import { errorFrom } from './words.js';
 
@@ -40,7 +40,7 @@ interface Watch {
  * Not promised: that a call is answered where the other process doesn't. Who has made the link ends when that is gone.
  */
 export class SharedStore implements Store {
-  readonly #outbox: Outbox<Asked>;
+  readonly #queue: SendQueue<Asked>;
   readonly #watchers = new Watchers();
   readonly #watches = new Map<string, Watch>();
   readonly #waiting = new Map<number, Waiting>();
@@ -50,7 +50,7 @@ export class SharedStore implements Store {
 
   /** `defer` runs something at the end of this turn of the event loop. */
   constructor(link: Link, defer: (run: () => void) => void) {
-    this.#outbox = new Outbox(link, defer);
+    this.#queue = new SendQueue(link, defer);
     // what comes is of StoreHost: no other speaks on this link
     link.listen((items) => this.#hear(items as readonly Told[]));
   }
@@ -112,7 +112,7 @@ export class SharedStore implements Store {
   /** Lets go of what is here; the store itself is its owner's to end. */
   async end(): Promise<void> {
     this.#hasEnded = true;
-    for (const channel of this.#watches.keys()) this.#outbox.add([0, 'unwatch', [channel]]);
+    for (const channel of this.#watches.keys()) this.#queue.add([0, 'unwatch', [channel]]);
     this.#watches.clear();
     this.#watchers.clear();
     for (const { reject } of this.#waiting.values()) reject(hasEnded());
@@ -129,7 +129,7 @@ export class SharedStore implements Store {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#outbox.add(ask(id));
+      this.#queue.add(ask(id));
     });
   }
 
@@ -168,7 +168,7 @@ export class SharedStore implements Store {
 
   #release(channel: string, watch: Watch): void {
     watch.users--;
-    if (watch.users === 0 && this.#forget(channel, watch)) this.#outbox.add([0, 'unwatch', [channel]]);
+    if (watch.users === 0 && this.#forget(channel, watch)) this.#queue.add([0, 'unwatch', [channel]]);
   }
 
   /** True where it was the one in force. */

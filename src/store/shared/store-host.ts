@@ -1,8 +1,8 @@
 import type { StoredMessage } from '../message.js';
 import type { Store, Tail } from '../store.js';
 import { NewsDesk } from './news-desk.js';
-import type { Link } from './outbox.js';
-import { Outbox } from './outbox.js';
+import type { Link } from './send-queue.js';
+import { SendQueue } from './send-queue.js';
 import type { Asked, Method, Told } from './words.js';
 import { faultOf } from './words.js';
 
@@ -45,7 +45,7 @@ interface Watch {
 /** One that shares the store. */
 class Guest {
   readonly #store: Store;
-  readonly #outbox: Outbox<Told>;
+  readonly #queue: SendQueue<Told>;
   readonly #desk: NewsDesk;
   /** Whether its upkeep is for all: once is enough. */
   readonly #sweeps: () => boolean;
@@ -55,8 +55,8 @@ class Guest {
   constructor(store: Store, link: Link, defer: Defer, sweeps: () => boolean) {
     this.#store = store;
     this.#sweeps = sweeps;
-    this.#outbox = new Outbox(link, defer, () => this.#desk.pass());
-    this.#desk = new NewsDesk(this.#outbox);
+    this.#queue = new SendQueue(link, defer, () => this.#desk.pass());
+    this.#desk = new NewsDesk(this.#queue);
     // what comes is of SharedStore: no other speaks on this link
     link.listen((items) => this.#hear(items as readonly Asked[]));
   }
@@ -78,9 +78,9 @@ class Guest {
     const [id] = asked;
     try {
       const value = await this.#do(asked);
-      if (!this.#hasEnded) this.#outbox.add(['done', id, value]);
+      if (!this.#hasEnded) this.#queue.add(['done', id, value]);
     } catch (error) {
-      if (!this.#hasEnded) this.#outbox.add(['failed', id, faultOf(error)]);
+      if (!this.#hasEnded) this.#queue.add(['failed', id, faultOf(error)]);
     }
   }
 

@@ -10,7 +10,7 @@ export interface Link {
 }
 
 /** What goes over a link: all that one turn of the event loop brings goes together, and the next when that is gone. */
-export class Outbox<Item> {
+export class SendQueue<Item> {
   readonly #link: Link;
   readonly #defer: (run: () => void) => void;
   readonly #sent: () => void;

@@ -22,7 +22,7 @@ export interface Ended {
 }
 
 /** A worker, as the primary process has it. */
-export class Member {
+export class WorkerProcess {
   readonly line: Line<OfPrimary, OfWorker>;
   /** Its address, when it listens; rejects with `WorkerFailed` where it ends before. */
   readonly ready: Promise<string>;
