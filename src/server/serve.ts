@@ -1,3 +1,4 @@
+import { replaceCertificate } from './app.js';
 import { readCertificate, replaceOnHangup } from './process/certificate.js';
 import { announce, run } from './process/run.js';
 import { SERVE_DEFAULTS } from './settings/schema.js';
@@ -21,7 +22,7 @@ async function serveAlone(settings: Settings, write: (text: string) => void): Pr
     tls: tls && readCertificate(tls),
     skip: tls ? ['SIGHUP'] : [],
     makesLobby: true,
-    prepare: (app) => tls && replaceOnHangup(app, tls),
+    prepare: (app) => tls && replaceOnHangup(tls, app.log, (files) => replaceCertificate(app, files)),
   });
   announce(app.earshot.options, { url, write, warn: (text) => app.log.warn(text) });
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import t from 'tap';
 import { HistoryFile } from '../../src/cli/check/history/file.js';
 import { judgeFile } from '../../src/cli/check/judge/judge.js';
@@ -11,8 +12,6 @@ import { targetOf, token } from './live.js';
 import { lastLife, slopePerHour } from './memory.js';
 import { Trouble } from './trouble.js';
 
-const SECONDS = 60;
-const SECONDS_OF_WORKERS = 20;
 /** At least, of what makes the run worth something; a busy machine does less. */
 const LOOKED_AT = 20;
 /** Where the history of a run that failed is left. */
@@ -20,57 +19,30 @@ const KEPT = join(ROOT, 'artifacts/checker');
 
 t.setTimeout(240_000);
 
-t.test(
-  'a minute of kills, cuts, stalls and delays, on the durable store → everything as promised',
-  async (t) => {
-    const seed = process.env['EARSHOT_CHECK_SEED'] ?? String(Date.now());
-    t.comment(`seed ${seed}`);
-    const trouble = await Trouble.start(t, {
-      authenticated: ['subscribe', 'publish', 'history', 'manage'],
-      random: new Random(`${seed} faults`),
-      everyMs: [100, 1500],
-      killsForMs: SECONDS * 1000,
-    });
-    mkdirSync(KEPT, { recursive: true });
-    const file = new HistoryFile(join(KEPT, `faults-${seed}.jsonl`));
-    await runCheck({
-      target: targetOf(trouble.url, token()),
-      denied: { target: targetOf(trouble.url), channels: [] },
-      ...{ seed, seconds: SECONDS, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
-      note: file.write,
-      faults: trouble.make,
-    });
-    file.close();
-    const verdict = await judgeFile(file.path);
-    t.comment(JSON.stringify(trouble.counts), verdictText(verdict));
-    t.ok(verdict.clean, `clean; if not, the history is in ${file.path}`);
-    t.ok(trouble.counts.kill >= 5, 'it was killed, and again');
-    for (const what of ['cut', 'stall', 'delay'] as const) t.ok(trouble.counts[what] > 0, what);
-    for (const name of ['kept', 'once', 'permission', 'gap'] as const)
-      t.ok(
-        verdict.promises[name].checked >= LOOKED_AT,
-        `${name}: ${verdict.promises[name].checked} looked at`,
-      );
-    if (verdict.clean) rmSync(file.path);
-  },
-);
+interface Given {
+  readonly name: string;
+  readonly seconds: number;
+  readonly everyMs: readonly [number, number];
+  readonly workers?: number;
+}
 
-t.test('kills and restarts of two workers, and cuts → everything as promised', async (t) => {
+/** The checker against a server that is troubled all the while: nothing that is promised is broken. */
+async function holds(t: Test, { name, seconds, everyMs, ...more }: Given) {
   const seed = process.env['EARSHOT_CHECK_SEED'] ?? String(Date.now());
   t.comment(`seed ${seed}`);
   const trouble = await Trouble.start(t, {
     authenticated: ['subscribe', 'publish', 'history', 'manage'],
-    random: new Random(`${seed} workers`),
-    everyMs: [100, 1000],
-    killsForMs: SECONDS_OF_WORKERS * 1000,
-    workers: 2,
+    random: new Random(`${seed} ${name}`),
+    everyMs,
+    killsForMs: seconds * 1000,
+    ...more,
   });
   mkdirSync(KEPT, { recursive: true });
-  const file = new HistoryFile(join(KEPT, `workers-${seed}.jsonl`));
+  const file = new HistoryFile(join(KEPT, `${name}-${seed}.jsonl`));
   await runCheck({
     target: targetOf(trouble.url, token()),
     denied: { target: targetOf(trouble.url), channels: [] },
-    ...{ seed, seconds: SECONDS_OF_WORKERS, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
+    ...{ seed, seconds, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
     note: file.write,
     faults: trouble.make,
   });
@@ -78,9 +50,26 @@ t.test('kills and restarts of two workers, and cuts → everything as promised',
   const verdict = await judgeFile(file.path);
   t.comment(JSON.stringify(trouble.counts), verdictText(verdict));
   t.ok(verdict.clean, `clean; if not, the history is in ${file.path}`);
-  t.ok(trouble.counts.kill + trouble.counts.restart >= 3, 'workers ended, and again');
-  t.ok(verdict.promises.kept.checked > 0);
   if (verdict.clean) rmSync(file.path);
+  return { counts: trouble.counts, promises: verdict.promises };
+}
+
+t.test(
+  'a minute of kills, cuts, stalls and delays, on the durable store → everything as promised',
+  async (t) => {
+    const { counts, promises } = await holds(t, { name: 'faults', seconds: 60, everyMs: [100, 1500] });
+    t.ok(counts.kill >= 5, 'it was killed, and again');
+    for (const what of ['cut', 'stall', 'delay'] as const) t.ok(counts[what] > 0, what);
+    for (const name of ['kept', 'once', 'permission', 'gap'] as const)
+      t.ok(promises[name].checked >= LOOKED_AT, `${name}: ${promises[name].checked} looked at`);
+  },
+);
+
+t.test('kills and restarts of two workers, and cuts → everything as promised', async (t) => {
+  const given = { name: 'workers', seconds: 20, everyMs: [100, 1000], workers: 2 } as const;
+  const { counts, promises } = await holds(t, given);
+  t.ok(counts.kill + counts.restart >= 3, 'workers ended, and again');
+  t.ok(promises.kept.checked > 0);
 });
 
 t.test('the memory of the soak / of the last process, without its beginning → the slope', async (t) => {

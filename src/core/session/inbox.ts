@@ -1,5 +1,6 @@
 import type { Command } from '../../protocol/commands.js';
 import { MAX_COMMANDS_A_TURN, MAX_COMMANDS_IN_FLIGHT } from '../limits.js';
+import { Ration } from './turns.js';
 
 /** A command that came in, with the text of its data. */
 export interface Job {
@@ -35,9 +36,7 @@ export class Inbox {
   /** By channel, while a command of it is under way: those that stand in line behind it. */
   readonly #lanes = new Map<string, Job[]>();
   #inFlight = 0;
-  #turn = -1;
-  /** In this turn of the event loop. */
-  #begun = 0;
+  readonly #ration = new Ration(MAX_COMMANDS_A_TURN);
   /** Answers that may be long are made one at a time, each when there is room: they can't pile up. */
   #isAnsweringLong = false;
 
@@ -47,7 +46,7 @@ export class Inbox {
 
   /** True where the next command would have to wait. */
   get isFull(): boolean {
-    return this.#inFlight >= MAX_COMMANDS_IN_FLIGHT || this.#begun >= MAX_COMMANDS_A_TURN;
+    return this.#inFlight >= MAX_COMMANDS_IN_FLIGHT || this.#ration.isUsedUp;
   }
 
   add(job: Job): void {
@@ -61,7 +60,7 @@ export class Inbox {
       const job = this.#waiting[0];
       if (job === undefined || (this.#isAnsweringLong && isLong(job.command))) break;
       this.#waiting.shift();
-      this.#count();
+      if (this.#ration.take(this.#owner.turn)) this.#owner.defer(() => this.#nextTurn());
       this.#begin(job);
     }
     this.#owner.regulate();
@@ -72,16 +71,8 @@ export class Inbox {
     this.#waiting.length = 0;
   }
 
-  #count(): void {
-    const { turn } = this.#owner;
-    if (turn !== this.#turn) this.#begun = 0;
-    this.#turn = turn;
-    this.#begun++;
-    if (this.#begun === MAX_COMMANDS_A_TURN) this.#owner.defer(() => this.#nextTurn());
-  }
-
   #nextTurn(): void {
-    this.#begun = 0;
+    this.#ration.renew();
     this.pump();
   }
 

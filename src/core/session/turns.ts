@@ -23,3 +23,30 @@ export class Turns {
     this.#number++;
   };
 }
+
+/** So much may be begun in one turn of the event loop: then it is the others' turn. */
+export class Ration {
+  readonly #most: number;
+  #turn = -1;
+  #taken = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get isUsedUp(): boolean {
+    return this.#taken >= this.#most;
+  }
+
+  /** One more in this turn. True where that was the last one: whoever takes it renews the ration when the turn is over. */
+  take(turn: number): boolean {
+    if (turn !== this.#turn) this.#taken = 0;
+    this.#turn = turn;
+    this.#taken++;
+    return this.isUsedUp;
+  }
+
+  renew(): void {
+    this.#taken = 0;
+  }
+}

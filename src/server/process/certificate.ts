@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { FastifyInstance } from 'fastify';
-import { replaceCertificate } from '../app.js';
+import type { FastifyBaseLogger } from 'fastify';
 import type { TlsOptions } from '../http/tls.js';
 import { OptionsError } from '../options/options.js';
 import type { TlsSettings } from '../settings/schema.js';
@@ -15,21 +14,26 @@ export function readCertificate({ cert, key, passphrase }: TlsSettings): TlsOpti
 }
 
 /**
- * Reads the files again whenever the process gets a SIGHUP. Where something is wrong with them the log says so, and the
- * old certificate stays. Returns the way to stop.
+ * Reads the files again whenever the process gets a SIGHUP, and hands over what they hold. `replace` gives until when it is
+ * good, and throws an OptionsError where it can't be served with: then the log says so, and the old certificate stays.
+ * Returns the way to stop.
  */
-export function replaceOnHangup(app: FastifyInstance, settings: TlsSettings): () => void {
-  const replace = () => {
+export function replaceOnHangup(
+  settings: TlsSettings,
+  log: FastifyBaseLogger,
+  replace: (tls: TlsOptions) => Date,
+): () => void {
+  const readAgain = () => {
     try {
-      const validUntil = replaceCertificate(app, readCertificate(settings));
-      app.log.info({ validUntil }, 'the certificate was read again');
+      const validUntil = replace(readCertificate(settings));
+      log.info({ validUntil }, 'the certificate was read again');
     } catch (error) {
       if (!(error instanceof OptionsError)) throw error;
-      app.log.error(`the certificate was read again, and the old one stays: ${error.message}`);
+      log.error(`the certificate was read again, and the old one stays: ${error.message}`);
     }
   };
-  process.on('SIGHUP', replace);
-  return () => void process.off('SIGHUP', replace);
+  process.on('SIGHUP', readAgain);
+  return () => void process.off('SIGHUP', readAgain);
 }
 
 function read(name: string, path: string): Buffer {

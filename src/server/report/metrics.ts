@@ -64,8 +64,8 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
     this.#read('workers', 'Processes that serve on this port together.', () => 1);
     this.#read('draining', '1 while the server ends.', () => Number(readings.draining()), 'max');
     this.#readDelay(readings);
-    this.#readBytes('received_bytes_total', 'Bytes from peers.', 'received', readings);
-    this.#readBytes('sent_bytes_total', 'Bytes to peers.', 'sent', readings);
+    this.#readCounts('received_bytes_total', 'Bytes from peers.', () => this.#bytes('received', readings));
+    this.#readCounts('sent_bytes_total', 'Bytes to peers.', () => this.#bytes('sent', readings));
     this.#read('neighbours', 'Other nodes that are heard of by the bus.', () => readings.neighbours(), 'max');
   }
 
@@ -156,6 +156,12 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
   /** A counter for what comes often: a number here, which the library hears of when somebody asks. */
   #tally(name: string, help: string): (transport: Transport, count: number) => void {
     const counts = new Map<Transport, number>();
+    this.#readCounts(name, help, () => counts);
+    return (transport, count) => counts.set(transport, (counts.get(transport) ?? 0) + count);
+  }
+
+  /** A counter by transport that is added up when somebody asks. */
+  #readCounts(name: string, help: string, read: () => Iterable<readonly [Transport, number]>): void {
     new Counter({
       name: `earshot_${name}`,
       help,
@@ -163,10 +169,9 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const [transport, count] of counts) this.inc({ transport }, count);
+        for (const [transport, count] of read()) this.inc({ transport }, count);
       },
     });
-    return (transport, count) => counts.set(transport, (counts.get(transport) ?? 0) + count);
   }
 
   #gauge<L extends string>(
@@ -206,24 +211,10 @@ export class Metrics implements Telemetry, WebSocketTelemetry {
     });
   }
 
-  /** Sockets count their bytes themselves: those of the open ones are added up when somebody asks. */
-  #readBytes(name: string, help: string, direction: 'received' | 'sent', { carriers }: Readings): void {
-    const goneBytes = this.#goneBytes;
-    new Counter({
-      name: `earshot_${name}`,
-      help,
-      labelNames: ['transport'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [transport, bytes] of goneBytes) this.inc({ transport }, bytes[direction]);
-        for (const carrier of carriers()) {
-          this.inc(
-            { transport: carrier.transport },
-            direction === 'sent' ? carrier.sentBytes : carrier.receivedBytes,
-          );
-        }
-      },
-    });
+  /** Sockets count their bytes themselves: those of the open ones, and of those that are gone. */
+  *#bytes(direction: 'received' | 'sent', { carriers }: Readings): Iterable<readonly [Transport, number]> {
+    for (const [transport, bytes] of this.#goneBytes) yield [transport, bytes[direction]];
+    for (const { transport, receivedBytes, sentBytes } of carriers())
+      yield [transport, direction === 'sent' ? sentBytes : receivedBytes];
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Turns } from '../../core/session/turns.js';
+import { Ration, Turns } from '../../core/session/turns.js';
 import { Refused } from '../../protocol/refused.js';
 import { whenCut } from '../http/cut.js';
 import { isGone } from '../http/response.js';
@@ -39,9 +39,7 @@ class Line {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #busy = 0;
-  #turn = -1;
-  /** In this turn of the event loop. */
-  #begun = 0;
+  readonly #ration = new Ration(MAX_BEGUN_A_TURN);
   /** One that is not safe is worked on. */
   #isChanging = false;
 
@@ -83,22 +81,18 @@ class Line {
   }
 
   #mayBegin(isSafe: boolean): boolean {
-    const hasRoom = this.#busy < MAX_REQUESTS_AT_A_TIME && this.#begun < MAX_BEGUN_A_TURN;
+    const hasRoom = this.#busy < MAX_REQUESTS_AT_A_TIME && !this.#ration.isUsedUp;
     return hasRoom && (isSafe || !this.#isChanging);
   }
 
   #began(isSafe: boolean): void {
     this.#busy++;
     if (!isSafe) this.#isChanging = true;
-    const turn = turns.number;
-    if (turn !== this.#turn) this.#begun = 0;
-    this.#turn = turn;
-    this.#begun++;
-    if (this.#begun === MAX_BEGUN_A_TURN) setImmediate(() => this.#nextTurn());
+    if (this.#ration.take(turns.number)) setImmediate(() => this.#nextTurn());
   }
 
   #nextTurn(): void {
-    this.#begun = 0;
+    this.#ration.renew();
     this.#pump();
   }
 

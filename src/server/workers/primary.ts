@@ -9,7 +9,7 @@ import type { TlsOptions } from '../http/tls.js';
 import { checkTls } from '../http/tls.js';
 import { OptionsError, resolveOptions } from '../options/options.js';
 import { policyFrom } from '../policy/policy.js';
-import { readCertificate } from '../process/certificate.js';
+import { readCertificate, replaceOnHangup } from '../process/certificate.js';
 import { announce, loggerOf } from '../process/run.js';
 import type { TlsSettings } from '../settings/schema.js';
 import { SERVE_DEFAULTS } from '../settings/schema.js';
@@ -27,7 +27,7 @@ export async function servePrimary(settings: Settings, write: (text: string) => 
   const options = resolveOptions({ ...SERVE_DEFAULTS, ...settings.options });
   const policy = policyFrom(options);
   const { log } = fastify({ logger: loggerOf(settings) });
-  const certificate = new Certificate(settings.tls, log);
+  const certificate = new Certificate(settings.tls);
   const store = await storeFor(options, policy, log);
   cluster.setupPrimary({ serialization: 'advanced' });
   const crew = crewOf(settings, store, {
@@ -36,7 +36,7 @@ export async function servePrimary(settings: Settings, write: (text: string) => 
     reconnectsPerSecond: options.reconnectsPerSecond / settings.workers,
     port: settings.listen.port || (await freePort(settings.listen.host)),
   });
-  const stopReplacing = certificate.replaceOnHangup((tls) => crew.tell('certificate', tls));
+  const stopReplacing = certificate.replaceOnHangup(log, (tls) => crew.tell('certificate', tls));
   const signals = endOnSignal(crew, store, {
     log,
     drainTimeoutMs: options.drainTimeoutMs,
@@ -116,33 +116,25 @@ function endOnSignal(crew: Crew, store: Store, { log, drainTimeoutMs, hasTls }: 
 class Certificate {
   tls: TlsOptions | undefined;
   readonly #settings: TlsSettings | undefined;
-  readonly #log: FastifyBaseLogger;
 
-  constructor(settings: TlsSettings | undefined, log: FastifyBaseLogger) {
+  constructor(settings: TlsSettings | undefined) {
     this.#settings = settings;
-    this.#log = log;
-    if (settings === undefined) return;
-    this.tls = readCertificate(settings);
-    checkTls(this.tls, Date.now());
+    if (settings !== undefined) this.#use(readCertificate(settings));
   }
 
   /** Returns the way to stop. */
-  replaceOnHangup(tell: (tls: TlsOptions) => void): () => void {
-    const settings = this.#settings;
-    if (settings === undefined) return () => {};
-    const replace = () => {
-      try {
-        const tls = readCertificate(settings);
-        const validUntil = checkTls(tls, Date.now());
-        this.tls = tls;
-        tell(tls);
-        this.#log.info({ validUntil }, 'the certificate was read again');
-      } catch (error) {
-        if (!(error instanceof OptionsError)) throw error;
-        this.#log.error(`the certificate was read again, and the old one stays: ${error.message}`);
-      }
-    };
-    process.on('SIGHUP', replace);
-    return () => void process.off('SIGHUP', replace);
+  replaceOnHangup(log: FastifyBaseLogger, tell: (tls: TlsOptions) => void): () => void {
+    if (this.#settings === undefined) return () => {};
+    return replaceOnHangup(this.#settings, log, (tls) => {
+      const validUntil = this.#use(tls);
+      tell(tls);
+      return validUntil;
+    });
+  }
+
+  #use(tls: TlsOptions): Date {
+    const validUntil = checkTls(tls, Date.now());
+    this.tls = tls;
+    return validUntil;
   }
 }
