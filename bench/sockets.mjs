@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /** The opening handshake of a WebSocket. */
-export function handshakeText(path, protocol) {
+export function handshakeText(path, protocol, headers = []) {
   const lines = [
     `GET ${path} HTTP/1.1`,
     'Host: 127.0.0.1',
@@ -12,6 +12,7 @@ export function handshakeText(path, protocol) {
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
     ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
+    ...headers,
   ];
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -13,10 +13,12 @@ export function start({ store = ['--store', 'memory'], flags = [], env = {}, exe
 }
 
 const command = (envelope) => frame(JSON.stringify(envelope));
-const greet = [handshakeText('/ws', 'earshot.v1.json'), '"welcome"'];
-export const channelOf = (mode) => (mode === 'channels' ? 'bench/#####' : CHANNEL);
+const greetWith = (headers) => [handshakeText('/ws', 'earshot.v1.json', headers), '"welcome"'];
+const MANY = { channels: 'bench/#####', crowd: 'crowd/#####' };
+export const channelOf = (mode) => MANY[mode] ?? CHANNEL;
 
-export const talk = ({ mode, subscriptions = 1 }) => {
+export const talk = ({ mode, subscriptions = 1, headers = [] }) => {
+  const greet = greetWith(headers);
   const channel = channelOf(mode);
   const subscribe = [command({ type: 'subscribe', id: 1, channel }), '"subscribed"'];
   return {
