@@ -65,37 +65,53 @@ t.test('frames / any texts → one frame each, in order, of nothing but their UT
   t.pass('500 batches');
 });
 
-t.test(
-  'writes / several to one peer in a turn → the first at once, the others together, in order',
-  async (t) => {
-    const on = await appOn(t);
-    const accepted = once(on.app.server, 'connection');
-    const { raw } = await rawPeer(t, on);
-    const [socket]: Socket[] = await accepted;
-    await said(raw, '"welcome"');
-    let writes = 0;
-    for (const name of ['_write', '_writev'] as const) {
-      const write = socket?.[name] as (...args: unknown[]) => void;
-      Object.assign(socket ?? {}, {
-        [name]: (...args: unknown[]) => {
-          writes++;
-          write.apply(socket, args);
-        },
-      });
-    }
-    const publish = (id: number) =>
-      frame({ payload: JSON.stringify({ type: 'publish', id, channel: 'a', data: id }) });
-    const ids = Array.from({ length: 10 }, (_, at) => at + 1);
-    await raw.send(Buffer.concat(ids.map(publish)));
-    await said(raw, '"published","id":10,');
-    const answered = texts(framesOf(raw)).slice(1);
-    t.same(
-      answered.map((text) => JSON.parse(text).id),
-      ids,
-    );
-    t.equal(writes, 2);
-  },
-);
+/** Counts what leaves a socket of the server by itself. */
+function countWrites(socket: Socket | undefined): () => number {
+  let writes = 0;
+  for (const name of ['_write', '_writev'] as const) {
+    const write = socket?.[name] as (...args: unknown[]) => void;
+    Object.assign(socket ?? {}, {
+      [name]: (...args: unknown[]) => {
+        writes++;
+        write.apply(socket, args);
+      },
+    });
+  }
+  return () => writes;
+}
+
+t.test('writes / a handshake → its answer and the welcome in one', async (t) => {
+  const on = await appOn(t);
+  const accepted = once(on.app.server, 'connection');
+  const raw = await rawConnect(t, on.port);
+  const [socket]: Socket[] = await accepted;
+  const writes = countWrites(socket);
+  await raw.send(handshake({ path: '/ws', protocols: ['earshot.v1.json'] }));
+  await raw.response();
+  await said(raw, '"welcome"');
+  t.equal(writes(), 1);
+});
+
+t.test('writes / several to one peer in a turn → the first at once, the others together', async (t) => {
+  const on = await appOn(t);
+  const accepted = once(on.app.server, 'connection');
+  const { raw } = await rawPeer(t, on);
+  const [socket]: Socket[] = await accepted;
+  await said(raw, '"welcome"');
+  const writes = countWrites(socket);
+  const publish = (id: number) =>
+    frame({ payload: JSON.stringify({ type: 'publish', id, channel: 'a', data: id }) });
+  const ids = Array.from({ length: 10 }, (_, at) => at + 1);
+  await raw.send(Buffer.concat(ids.map(publish)));
+  await said(raw, '"published","id":10,');
+  const answered = texts(framesOf(raw)).slice(1);
+  t.same(
+    answered.map((text) => JSON.parse(text).id),
+    ids,
+    'in order',
+  );
+  t.equal(writes(), 2);
+});
 
 t.test('liveness / a peer that never answers → is pinged, told, closed with 4408 and gone', async (t) => {
   const on = await appOn(t, { pingIntervalMs: 200, pongTimeoutMs: 200 });
