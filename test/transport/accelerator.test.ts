@@ -86,8 +86,8 @@ accelerated(
     for (let n = 0; n < 6; n++) readers.push(await rawReader(t, on, 'a'));
     const collected = readers.map((reader) => new Collected(reader));
     const random = new Random(SEED);
-    for (let round = 0; round < 6; round++) {
-      const stopped = readers.filter(() => random.chance(0.5));
+    for (let round = 0; round < readers.length; round++) {
+      const stopped = readers.filter((_, at) => at === round || random.chance(0.5)); // each of them once at least
       for (const { raw } of stopped) raw.socket.pause();
       const isStuck = () => stopped.every(({ socket }) => socket.writableLength > 0);
       while (!isStuck()) await publishMany(on, 'a', random, 20, 400_000);
