@@ -291,8 +291,8 @@ t.test('an error that nobody catches / in a worker → its clients are told, the
   });
   await server.serving(2);
   t.equal(open().length, 2, 'the others were left alone');
-  t.match(server.stdout(), 'the host is broken');
   t.strictSame(await server.stop(), { code: 0, signal: null });
+  t.match(server.stdout(), 'the host is broken');
 });
 
 t.test(
@@ -348,10 +348,12 @@ t.test('SIGHUP / with TLS → every worker shows the new certificate, and never 
     const now = await shown();
     return now.size === 1 && ![...now].some((each) => before.has(each));
   });
-  t.equal(server.stdout().split('the certificate was read again').length, 2, 'told once');
+  const times = () => server.stdout().split('the certificate was read again"').length - 1;
+  await eventually('told', () => times() > 0);
   writeFileSync(cert, 'garbage');
   server.child.kill('SIGHUP');
   await eventually('told', () => server.stdout().includes('the old one stays: tls.cert'));
+  t.equal(times(), 1, 'told once');
   const after = await shown();
   const [victim = 0] = children();
   process.kill(victim, 'SIGKILL');
