@@ -3,12 +3,12 @@ export type ToolName =
   | 'nginx'
   | 'caddy'
   | 'haproxy'
-  | 'redis'
   | 'compose'
   | 'systemd'
   | 'python'
   | 'curl'
-  | 'openssl';
+  | 'openssl'
+  | 'redis';
 
 /** The path of a tool that works, or undefined. What its variable says goes before what is found. */
 export function findTool(name: ToolName): string | undefined;

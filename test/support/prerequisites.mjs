@@ -31,12 +31,6 @@ const NEEDS = {
     probe: ['-v'],
     package: 'haproxy',
   },
-  redis: {
-    variable: 'EARSHOT_TEST_REDIS',
-    candidates: ['redis-server', '/usr/bin/redis-server'],
-    probe: ['--version'],
-    package: 'redis-server',
-  },
   /** It checks a file without an engine. Docker's own plugin can be named, too: it is a program that runs by itself. */
   compose: {
     variable: 'EARSHOT_TEST_DOCKER_COMPOSE',
@@ -74,6 +68,13 @@ const NEEDS = {
     candidates: ['openssl', '/usr/bin/openssl'],
     probe: ['version'],
     package: 'openssl',
+  },
+  /** A Valkey does as well: its server takes the same configuration. */
+  redis: {
+    variable: 'EARSHOT_TEST_REDIS',
+    candidates: ['redis-server', '/usr/bin/redis-server', 'valkey-server', '/usr/bin/valkey-server'],
+    probe: ['--version'],
+    package: 'redis-server',
   },
 };
 

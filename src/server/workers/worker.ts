@@ -33,6 +33,7 @@ export async function serveAsWorker(settings: Settings): Promise<void> {
       tls: begin.tls,
       skip: [...SIGNALS],
       makesLobby: begin.isFirst,
+      crashes: () => line.tell('crash', undefined),
       prepare: (app, ending) => prepare(app, line, { ending, end, hasTls: begin.tls !== undefined }),
     });
     line.tell('ready', url);
