@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { parse } from 'yaml';
-import { dockerfileFaults } from '../support/dockerfile.js';
+import { eventually } from '../support/app.js';
+import { startChild } from '../support/child.js';
+import { build, dockerfileFaults } from '../support/dockerfile.js';
 import type { Environment } from '../support/recipe-nodes.js';
-import { folderFor, settingsWith } from '../support/recipe-nodes.js';
+import { folderFor, OPEN, recipeRedis, secretFile, settingsWith } from '../support/recipe-nodes.js';
 import { part, replaced } from '../support/recipes.js';
-import { runProcess } from '../support/spawn.js';
+import { freePort, ROOT, runProcess } from '../support/spawn.js';
 import { tool } from '../support/tools.js';
 
 interface Service {
@@ -28,6 +30,8 @@ interface Compose {
 }
 
 const RECIPE = 'docs/recipes/docker-compose.md';
+/** Some user who is not root; where the tests are not root's, it is theirs. */
+const USER = process.getuid?.() === 0 ? { uid: 1000, gid: 1000 } : {};
 const MARGIN_MS = 5000;
 
 const FILES = {
@@ -128,3 +132,72 @@ t.test(`${RECIPE} / Dockerfile → its linter has nothing against it, and finds 
     /Unknown instruction/,
   ]);
 });
+
+/** Its `package.json` and lockfile, with this Earshot as it would be published. */
+async function withPackage(folder: string): Promise<void> {
+  const npm = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await runProcess('npm', args, { cwd: folder });
+    if (code !== 0) throw new Error(stderr);
+    return stdout.trim();
+  };
+  const packed = await npm('pack', '--silent', '--ignore-scripts', '--pack-destination', folder, ROOT);
+  const dependencies = { earshot: `file:${join(folder, packed)}` };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
+  await npm('install', '--package-lock-only', '--prefer-offline');
+}
+
+t.test(
+  `${RECIPE} / the image, carried out here → serves as another user who may write nothing; its health is that of its Redis`,
+  async (t) => {
+    const folder = await project(t);
+    await withPackage(folder);
+    const image = await build(FILES.Dockerfile, folder, folderFor(t, 'image'));
+    const { environment = {}, healthcheck } = (await check(folder)).compose.services['earshot-1'] ?? {};
+    const [redis, port] = [await recipeRedis(t), await freePort()];
+    const here = {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      HOME: '/nowhere',
+      TMPDIR: '/nowhere',
+      EARSHOT_STORE_FILE: secretFile(t, redis.address),
+      EARSHOT_TOKEN_SECRET_FILE: secretFile(
+        t,
+        readFileSync(join(folder, 'secrets/token-secret'), 'utf8').trim(),
+      ),
+    };
+    const args = ['-u', 'NODE_OPTIONS', ...image.command]; // what tap loads by it writes files as a process ends
+    const env = { ...image.env, ...environment, ...OPEN, ...here };
+    const child = await startChild(t, 'env', args, { cwd: image.folder, env, isServer: true, ...USER });
+    const [, ...test] = healthcheck?.test ?? [];
+    const health = async () => {
+      const [file = '', ...more] = test.map((text) => text.replace(':8080', `:${port}`));
+      return (await runProcess(file, more)).code;
+    };
+    await eventually('healthy', async () => (await health()) === 0);
+    t.equal((await fetch(`http://127.0.0.1:${port}/v1/stream/news`, { method: 'PUT' })).status, 201);
+    await redis.stop('SIGKILL');
+    await eventually('unhealthy', async () => (await health()) === 1);
+    await redis.start();
+    await eventually('healthy again', async () => (await health()) === 0);
+    t.equal(image.user, 'node');
+    t.strictSame(await child.stop('SIGTERM'), { code: 0, signal: null });
+  },
+);
+
+t.test(
+  `${RECIPE} / the health of Redis → what its user \`health\` is told, who may do nothing else`,
+  async (t) => {
+    const { healthcheck } = (await check(await project(t))).compose.services['redis'] ?? {};
+    const redis = await recipeRedis(t);
+    const cli = `${tool('redis').replace(/server$/, 'cli')} -p ${redis.port}`;
+    const [shell, text = ''] = healthcheck?.test ?? [];
+    t.equal(shell, 'CMD-SHELL');
+    const ask = async (command: string) =>
+      (await runProcess('sh', ['-c', replaced(command, { 'redis-cli': cli })])).code;
+    t.equal(await ask(text), 0);
+    t.equal(await ask(replaced(text, { ' ping ': ' get earshot:format ', PONG: 'NOPERM' })), 0);
+    t.equal(await ask(replaced(text, { '--user health ': '', PONG: 'NOAUTH' })), 0, 'nobody else is let in');
+    await redis.stop('SIGKILL');
+    t.equal(await ask(text), 1);
+  },
+);

@@ -2,11 +2,17 @@ import type { IDeployment } from 'kubernetes-models/apps/v1';
 import type { IIngress } from 'kubernetes-models/networking.k8s.io/v1';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import type { IProbe, IService } from 'kubernetes-models/v1';
+import type { Test } from 'tap';
 import t from 'tap';
+import { eventually } from '../support/app.js';
 import type { Manifest } from '../support/manifests.js';
 import { manifestsOf, schemaFaults, strayFields } from '../support/manifests.js';
-import { settingsWith } from '../support/recipe-nodes.js';
+import { peer } from '../support/peer.js';
+import type { Environment } from '../support/recipe-nodes.js';
+import { OPEN, recipeRedis, secretFile, settingsWith } from '../support/recipe-nodes.js';
 import { part, replaced } from '../support/recipes.js';
+import type { RunningServer } from '../support/spawn.js';
+import { startServer } from '../support/spawn.js';
 
 const RECIPE = 'docs/recipes/kubernetes.md';
 /** What a probe has unless it is said. */
@@ -48,6 +54,29 @@ function probe(given: IProbe | undefined) {
 const startup = probe(container?.startupProbe);
 const readiness = probe(container?.readinessProbe);
 const liveness = probe(container?.livenessProbe);
+
+/** The status that the kubelet would see; 0 where the answer is too late. */
+async function ask({ url }: Pick<RunningServer, 'url'>, { path, timeoutMs }: ReturnType<typeof probe>) {
+  return fetch(url + path, { signal: AbortSignal.timeout(timeoutMs) }).then(
+    ({ status }) => status,
+    () => 0,
+  );
+}
+
+/** The container's process with the variables of the manifest, on a free port of the loopback. */
+async function running(t: Test, more: Environment = {}) {
+  const redis = await recipeRedis(t);
+  const files = {
+    EARSHOT_STORE_FILE: secretFile(t, redis.address),
+    EARSHOT_TOKEN_SECRET_FILE: secretFile(t, 'a secret of tests: thirty-two bytes or more'),
+  };
+  const here = { EARSHOT_DATA: undefined, HOST: '127.0.0.1', PORT: '0' };
+  const server = await startServer(t, {
+    command: ['serve'],
+    env: { ...env, ...files, ...here, ...OPEN, ...more },
+  });
+  return { redis, server };
+}
 
 t.test(
   `${RECIPE} / each manifest → is what the schema of its kind wants, and has no other field`,
@@ -117,4 +146,33 @@ t.test(`${RECIPE} / its numbers → fit each other and those of the server`, asy
     for (const silence of ['pingIntervalMs', 'longPollTimeoutMs'])
       t.ok(seconds(name) * 1000 > settings(silence) * 2, `${name}: ${silence}`);
   t.equal(seconds('client-max-body-size') * 1024 ** 2, settings('limits.maxBodyBytes'));
+});
+
+t.test(`${RECIPE} / the probes of a node → ready, and alive through a drain that ends in time`, async (t) => {
+  const { server } = await running(t);
+  for (const each of [startup, readiness, liveness]) t.equal(await ask(server, each), 200);
+  const client = await peer(t, `${server.url.replace('http', 'ws')}/ws`);
+  const since = performance.now();
+  const ended = server.stop('SIGTERM');
+  await eventually('not ready', async () => (await ask(server, readiness)) === 503);
+  t.equal(await ask(server, liveness), 200);
+  const late = await peer(t, `${server.url.replace('http', 'ws')}/ws`);
+  await late.next('welcome');
+  t.ok(performance.now() - since < readiness.withinMs, 'who has not noticed yet is served');
+  for (const each of [client, late]) {
+    t.match(await each.next('bye'), { code: 'draining', advice: 'retry' });
+    t.match(await each.closed, { code: 1012 });
+  }
+  t.strictSame(await ended, { code: 0, signal: null });
+  const tookMs = performance.now() - since;
+  t.ok(tookMs >= Number(env['EARSHOT_DRAIN_DELAY_MS']) && tookMs < Number(env['EARSHOT_DRAIN_TIMEOUT_MS']));
+});
+
+t.test(`${RECIPE} / Redis goes away → not ready, but alive; it comes back → ready`, async (t) => {
+  const { server, redis } = await running(t);
+  await redis.stop('SIGKILL');
+  await eventually('not ready', async () => (await ask(server, readiness)) === 503);
+  for (const each of [startup, liveness]) t.equal(await ask(server, each), 200);
+  await redis.start();
+  await eventually('ready', async () => (await ask(server, readiness)) === 200);
 });
