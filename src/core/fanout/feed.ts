@@ -101,6 +101,12 @@ export class Feed implements Source, Watcher {
     this.#startOver(tail.epoch, tail.seq);
   }
 
+  moved(tail: Tail): void {
+    const last = this.#pending.at(-1)?.seq ?? this.#seq;
+    if (tail.epoch < this.#epoch || (tail.epoch === this.#epoch && tail.seq <= last && !tail.closed)) return;
+    this.#startOver(tail.epoch, tail.seq);
+  }
+
   deleted(): void {
     // later than the life that ended, earlier than any that follows
     if (this.#epoch !== '') this.#startOver(`${this.#epoch}~`, 0);
