@@ -222,7 +222,8 @@ async function keptContract(t: Test, desk: BoundedDesk): Promise<void> {
       return { ...DEFAULT_RETENTION, messages: channel === 'short' ? 1 : 10 };
     };
     const { store, read } = await desk(t, { retention });
-    for (const channel of ['short', 'long', 'short', 'long']) await store.append(channel, message(`"${channel}"`));
+    for (const channel of ['short', 'long', 'short', 'long'])
+      await store.append(channel, message(`"${channel}"`));
     t.same(await read('short'), ['"short"']);
     t.same(await read('long'), ['"long"', '"long"']);
     await store.create('made', { whole: true });

@@ -384,8 +384,9 @@ class Heard implements ConnectionEvents {
     this.#options.onRecovery?.();
   }
 
+  /** Before the store is made, who makes it is told. */
   lost(error: Error): void {
-    this.#options.onFault?.(error);
+    if (this.#events !== undefined) this.#options.onFault?.(error);
   }
 }
 
