@@ -278,6 +278,11 @@ t.test(
       t.equal(status, 503, 'and not 502: nginx goes on asking both');
     }
     t.match(await publish(2), [{ type: 'error', code: 'unavailable', advice: 'retry' }]);
+    const late = await peer(t, wsUrl);
+    t.match(await late.call({ type: 'subscribe', channel: CHANNEL }), {
+      code: 'unavailable',
+      advice: 'retry',
+    });
     await redis.start();
     await eventually('ready again', async () => {
       const statuses = await Promise.all(nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status));
