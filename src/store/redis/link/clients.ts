@@ -67,7 +67,6 @@ function sentinelOptions({ hosts, master, user, password, tls }: RedisAddress) {
     ...(password !== undefined && { sentinelPassword: password }),
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
     sentinelRetryStrategy: pauseMs,
-    failoverDetector: true,
   };
 }
 
