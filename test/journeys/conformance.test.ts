@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import type { EarshotOptions } from '../../src/index.js';
 import { appOn } from '../support/app.js';
+import { redisServer } from '../support/redis.js';
 import { dataFolder, ROOT, runProcess } from '../support/spawn.js';
 import { startWorkers } from '../support/workers.js';
 
@@ -23,6 +24,7 @@ const NOT_SERVED = { suite: 'Reserved subscription APIs', count: 6 };
 const STORES: Readonly<Record<string, (t: Test) => Promise<EarshotOptions>>> = {
   memory: async () => ({}),
   lmdb: async (t) => ({ store: 'lmdb', data: dataFolder(t) }),
+  redis: async (t) => ({ store: (await redisServer(t)).url }),
 };
 
 /** A run of the suite, and of the report of vitest what is looked at. */
