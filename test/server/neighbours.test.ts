@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { Bus } from '../../src/index.js';
+import type { Bus, EarshotOptions } from '../../src/index.js';
 import { MemoryStore } from '../../src/index.js';
 import { appOn, eventually } from '../support/app.js';
 import { KEY } from '../support/operator.js';
 import { peer } from '../support/peer.js';
+import { redisServer } from '../support/redis.js';
 
 const SECRET = 'the secret of these tests, longer than thirty-two bytes';
 const OTHER_PROCESS = fileURLToPath(new URL('../support/neighbour.mjs', import.meta.url));
@@ -24,16 +25,32 @@ function busOf(emitter = new EventEmitter()): Bus {
   };
 }
 
-/** Two applications with one store and one bus, which have heard of each other. */
-async function twoNodes(t: Test) {
-  const store = new MemoryStore();
-  t.teardown(() => store.end());
-  const bus = busOf();
-  const options = { store, bus, token: { secret: SECRET }, admin: { key: KEY } };
+/** What two nodes may share. */
+const SHARED: Readonly<Record<string, (t: Test) => Promise<EarshotOptions>>> = {
+  'a store and a bus': async (t) => {
+    const store = new MemoryStore();
+    t.teardown(() => store.end());
+    return { store, bus: busOf() };
+  },
+  Redis: async (t) => ({ store: (await redisServer(t)).url }),
+};
+
+/** Two applications that share it, and have heard of each other. */
+async function twoNodes(t: Test, shared: EarshotOptions) {
+  const options = { ...shared, token: { secret: SECRET }, admin: { key: KEY } };
   const [a, b] = [await appOn(t, options), await appOn(t, options)];
   const know = () => [a, b].every(({ app }) => app.earshot.sessions.hasOtherNodes);
   await eventually('that they know each other', know);
   return { a, b };
+}
+
+/** With all that two nodes may share. */
+function onTwoNodes(
+  title: string,
+  run: (t: Test, nodes: Awaited<ReturnType<typeof twoNodes>>) => Promise<void>,
+): void {
+  for (const [name, share] of Object.entries(SHARED))
+    t.test(`${name}, ${title}`, async (t) => run(t, await twoNodes(t, await share(t))));
 }
 
 async function as(user: string, jti?: string) {
@@ -50,56 +67,57 @@ function operator(url: string, method: string, path: string, body?: object) {
   return fetch(`${url}/v1/admin${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
 }
 
-t.test('presence / clients on two nodes → each is told of the other, and every API lists both', async (t) => {
-  const { a, b } = await twoNodes(t);
-  t.equal(await a.metric('earshot_neighbours'), 1);
-  const ann = await peer(t, a.wsUrl, await as('ann'));
-  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
-  await eventually('ann on the other node', () => b.app.earshot.presence('room').count === 1);
-  const bob = await peer(t, b.wsUrl, await as('bob'));
-  const { members } = {
-    members: [],
-    ...(await bob.call({ type: 'subscribe', channel: 'room', presence: true })),
-  };
-  const users = [{ user: 'ann' }, { user: 'bob' }];
-  t.match(members, users);
-  t.match(await ann.next('joined'), { member: { user: 'bob' } });
-  t.match(a.app.earshot.presence('room'), { members: users, count: 2 });
-  t.match(await (await operator(a.url, 'GET', '/presence?channel=room')).json(), {
-    members: users,
-    count: 2,
-  });
-  const commands = JSON.stringify([{ type: 'presence', id: 1, channel: 'room' }]);
-  const { headers } = await as('eve');
-  const answer = await fetch(`${a.url}/v1/commands`, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: commands,
-  });
-  t.match(await answer.json(), [{ type: 'presence', members: users, count: 2 }]);
-  bob.socket.terminate();
-  t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'closed' });
-});
+onTwoNodes(
+  'presence / clients on two nodes → each is told of the other, and every API lists both',
+  async (t, { a, b }) => {
+    t.equal(await a.metric('earshot_neighbours'), 1);
+    const ann = await peer(t, a.wsUrl, await as('ann'));
+    await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+    await eventually('ann on the other node', () => b.app.earshot.presence('room').count === 1);
+    const bob = await peer(t, b.wsUrl, await as('bob'));
+    const { members } = {
+      members: [],
+      ...(await bob.call({ type: 'subscribe', channel: 'room', presence: true })),
+    };
+    const users = [{ user: 'ann' }, { user: 'bob' }];
+    t.match(members, users);
+    t.match(await ann.next('joined'), { member: { user: 'bob' } });
+    t.match(a.app.earshot.presence('room'), { members: users, count: 2 });
+    t.match(await (await operator(a.url, 'GET', '/presence?channel=room')).json(), {
+      members: users,
+      count: 2,
+    });
+    const commands = JSON.stringify([{ type: 'presence', id: 1, channel: 'room' }]);
+    const { headers } = await as('eve');
+    const answer = await fetch(`${a.url}/v1/commands`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: commands,
+    });
+    t.match(await answer.json(), [{ type: 'presence', members: users, count: 2 }]);
+    bob.socket.terminate();
+    t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'closed' });
+  },
+);
 
-t.test('presence / a node is closed → its members leave by drain, and nobody else is there', async (t) => {
-  const { a, b } = await twoNodes(t);
-  const ann = await peer(t, a.wsUrl, await as('ann'));
-  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
-  const bob = await peer(t, b.wsUrl, await as('bob'));
-  await bob.call({ type: 'subscribe', channel: 'room' });
-  await ann.next('joined');
-  await b.app.close();
-  t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'drain' });
-  t.strictSame(
-    [a, b].map(({ app }) => app.earshot.sessions.hasOtherNodes),
-    [false, false],
-  );
-  t.equal(b.app.earshot.presence('room').count, 0);
-  t.equal((await operator(a.url, 'DELETE', '/sessions/none')).status, 404);
-});
+onTwoNodes(
+  'presence / a node is closed → its members leave by drain, and nobody else is there',
+  async (t, { a, b }) => {
+    const ann = await peer(t, a.wsUrl, await as('ann'));
+    await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+    const bob = await peer(t, b.wsUrl, await as('bob'));
+    await bob.call({ type: 'subscribe', channel: 'room' });
+    await ann.next('joined');
+    await b.app.close();
+    t.match(await ann.next('left'), { member: { user: 'bob' }, cause: 'drain' });
+    for (const { app } of [a, b])
+      await eventually('that there is no other', () => !app.earshot.sessions.hasOtherNodes);
+    t.equal(b.app.earshot.presence('room').count, 0);
+    t.equal((await operator(a.url, 'DELETE', '/sessions/none')).status, 404);
+  },
+);
 
-t.test('orders / given to one node → carried out on the other', async (t) => {
-  const { a, b } = await twoNodes(t);
+onTwoNodes('orders / given to one node → carried out on the other', async (t, { a, b }) => {
   const { earshot } = a.app;
   const on = async (user: string, jti?: string) => {
     const found = await peer(t, b.wsUrl, await as(user, jti));

@@ -5,6 +5,7 @@ export class Broadcast {
   readonly #runner: Runner;
   readonly #topic: string;
   readonly #isThere: () => boolean;
+  readonly #underWay = new Set<Promise<void>>();
   readonly #listeners = new Set<(text: string) => void>();
 
   constructor(runner: Runner, topic: string, isThere: () => boolean) {
@@ -19,7 +20,13 @@ export class Broadcast {
   }
 
   publish(text: string): void {
-    if (this.isThere) this.#runner.ask('spublish', this.#topic, text).catch(() => {}); // told by the runner
+    if (!this.isThere) return;
+    const said = this.#runner.ask('spublish', this.#topic, text).then(
+      () => {},
+      () => {}, // told by the runner
+    );
+    this.#underWay.add(said);
+    void said.then(() => this.#underWay.delete(said));
   }
 
   listen(hear: (text: string) => void): () => void {
@@ -28,6 +35,11 @@ export class Broadcast {
     return () => {
       this.#listeners.delete(own);
     };
+  }
+
+  /** Resolves when all that was said has gone, or is lost. */
+  async rest(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   hear(text: string): void {

@@ -233,6 +233,7 @@ export class RedisStore implements Store {
 
   async end(): Promise<void> {
     await this.#lanes.rest();
+    await this.broadcast.rest();
     this.#ears.end();
     this.#connection.end();
   }
