@@ -1,7 +1,7 @@
 // The load on one server, on raw sockets of the loopback: told by lines on stdin, which it answers by lines on stdout.
 // It spins while it measures: a reader that sleeps makes the server pay for waking it.
 //
-//   server <pid>…                                   whose CPU time is measured: that of all of them
+//   server <pid>…                                   whose CPU time is measured: that of all of them, and each
 //   modulus <count>                                 the channels: what ##### counts up to
 //   open r|p <kind> <count> <port> (<send> <until>)…  readers or publishers, each with these steps; bytes are in hex
 //   fan <ms> <burst> <per> <bytes>                  bursts of messages, each when the last one has reached all
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32, PROCESSES = 65 };
+enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32 };
 
 group readers, publishers;
 int modulus = 1;
@@ -105,7 +105,7 @@ reading look(void) {
   for (int i = 0; i < server_count; i++) {
     struct timespec t;
     if (clock_gettime(server_clocks[i], &t) != 0) fail("the server is gone");
-    r.cpu_ns += t.tv_sec * 1000000000LL + t.tv_nsec;
+    r.cpu_ns += r.each_ns[i] = t.tv_sec * 1000000000LL + t.tv_nsec;
   }
   return r;
 }
@@ -117,6 +117,9 @@ void tell(reading from, uint64_t count, uint64_t messages) {
          (unsigned long long)count, (unsigned long long)messages, (long long)(to.cpu_ns - from.cpu_ns),
          (long long)(to.at_ns - from.at_ns), (long long)(to.server_waited_ns - from.server_waited_ns),
          (long long)(to.waited_ns - from.waited_ns));
+  for (int i = 0; i < server_count; i++)
+    printf("%s%lld", i == 0 ? ",\"eachNs\":[" : ",", (long long)(to.each_ns[i] - from.each_ns[i]));
+  if (server_count > 0) putchar(']');
 }
 
 /** Takes what came; false where the connection has nothing more. */

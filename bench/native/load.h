@@ -30,12 +30,13 @@ typedef struct group {
   int count;
 } group;
 
-/** What the clocks say, of the server and of this process. */
+enum { OPENING = 100, BUFFER = 1 << 18, PROCESSES = 65 };
+
+/** What the clocks say, of the server, each of its processes, and this process. */
 typedef struct reading {
-  int64_t at_ns, cpu_ns, server_waited_ns, waited_ns;
+  int64_t at_ns, cpu_ns, server_waited_ns, waited_ns, each_ns[PROCESSES];
 } reading;
 
-enum { OPENING = 100, BUFFER = 1 << 18 };
 extern group readers, publishers;
 /** The channels: numbers in bytes are below it. */
 extern int modulus;
