@@ -6,7 +6,7 @@ import { askRedis, startRedis } from './redis/server.mjs';
 
 await measureWorks({
   folder: new URL('redis/works/', import.meta.url),
-  order: ['deliveries', 'channels', 'answers', 'appends'],
+  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects'],
   out: 'redis.json',
   needsPrograms: true,
   async heading() {

@@ -7,7 +7,7 @@
 //   fan <ms> <burst> <per> <bytes>                  bursts of messages, each when the last one has reached all
 //   rate <ms> <perSecond> <per> <bytes>             one message at a time, at a rate
 //   echo <ms> <connections> <bytes>                 each reader sends when it has got its answer
-//   storm <ms> <connections> <port> <send> <until>  connects, waits for the answer, closes
+//   storm <ms> <connections> <port> (<send> <until>)…  connects, goes through these steps, closes
 //   read <count> <bytes>                            the first reader sends this, and counts what comes
 //   turn <ms> <gapMs> <request> <bytes>             all readers ask, and a message answers them: long-polling
 //   close                                           ends all connections
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32 };
+enum { EVENTS = 1024, STUCK_S = 20 };
 
 group readers, publishers;
 int modulus = 1;
@@ -202,15 +202,22 @@ static void start_hearing(conn *c, int counts) {
   epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event);
 }
 
-static void open_some(void) {
-  group *g = strtok(NULL, " ")[0] == 'r' ? &readers : &publishers;
-  int kind = strtok(NULL, " ")[0], count = atoi(strtok(NULL, " ")), port = atoi(strtok(NULL, " ")), steps = 0;
-  bytes send[STEPS], until[STEPS];
+/** What is left of the line, as pairs of what is sent and what ends the wait; how many there are. */
+int steps_from_line(bytes *send, bytes *until) {
+  int steps = 0;
   for (char *text; steps < STEPS && (text = strtok(NULL, " ")) != NULL; steps++) {
     send[steps] = from_hex(text);
     char *end = strtok(NULL, " ");
     until[steps] = from_hex(strcmp(end, "-") == 0 ? "" : end);
   }
+  return steps;
+}
+
+static void open_some(void) {
+  group *g = strtok(NULL, " ")[0] == 'r' ? &readers : &publishers;
+  int kind = strtok(NULL, " ")[0], count = atoi(strtok(NULL, " ")), port = atoi(strtok(NULL, " "));
+  bytes send[STEPS], until[STEPS];
+  int steps = steps_from_line(send, until);
   reading before = look();
   g->all = realloc(g->all, sizeof(conn *) * (size_t)(g->count + count));
   for (int done = 0; done < count; done += OPENING) {

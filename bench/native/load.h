@@ -30,7 +30,7 @@ typedef struct group {
   int count;
 } group;
 
-enum { OPENING = 100, BUFFER = 1 << 18, PROCESSES = 65 };
+enum { OPENING = 100, BUFFER = 1 << 18, PROCESSES = 65, STEPS = 32 };
 
 /** What the clocks say, of the server, each of its processes, and this process. */
 typedef struct reading {
@@ -57,6 +57,7 @@ void tell(reading from, uint64_t count, uint64_t messages);
 int pump(int timeout_ms);
 void await_deliveries(uint64_t wanted);
 int dial(int port);
+int steps_from_line(bytes *send, bytes *until);
 void step_through(conn **batch, int count, bytes *send, bytes *until, int steps);
 
 void fan(void);

@@ -17,8 +17,11 @@ const COLUMNS = [
   ['perSecond', 'a second, here'],
 ];
 
-/** `works`: what each is called, how many read and publish, one window of it, and whether the goal is meant for it. */
-export async function compared(bench, { names, options, works, columns = COLUMNS }) {
+/**
+ * `works`: what each is called, how many read and publish, one window of it, and whether the goal is meant for it.
+ * `isOfTwo`: two nodes are among them, and are told as a ratio to one.
+ */
+export async function compared(bench, { names, options, works, columns = COLUMNS, isOfTwo = true }) {
   const contestants = [];
   try {
     for (const name of names) contestants.push(await startContestant(bench, name, options));
@@ -30,13 +33,13 @@ export async function compared(bench, { names, options, works, columns = COLUMNS
       }
       found.push({ ...work, turns: await measure(bench, contestants, work.window) });
     }
-    return reported(found, contestants, columns);
+    return reported(found, contestants, { columns, isOfTwo });
   } finally {
     await Promise.all(contestants.map((each) => each.stop()));
   }
 }
 
-function reported(found, contestants, columns) {
+function reported(found, contestants, { columns, isOfTwo }) {
   const rows = found.flatMap(({ text, turns }) =>
     contestants.map(({ name, title }) => [
       `${text}${isDisturbed(turns, name) ? ' *' : ''}`,
@@ -48,7 +51,7 @@ function reported(found, contestants, columns) {
     heads: ['', '', ...columns.map(([, head]) => head)],
     rows,
     seen: Object.fromEntries(found.map(({ text, turns }) => [text, seenIn(turns, contestants, columns)])),
-    notes: [...found.map(inProportion), WALL_CLOCK],
+    notes: [...(isOfTwo ? found.map(inProportion) : []), WALL_CLOCK],
     checks: found.filter(({ goal }) => goal).map(checkOf),
   };
 }
