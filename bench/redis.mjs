@@ -6,7 +6,7 @@ import { askRedis, startRedis } from './redis/server.mjs';
 
 await measureWorks({
   folder: new URL('redis/works/', import.meta.url),
-  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects'],
+  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects', 'waiting'],
   out: 'redis.json',
   needsPrograms: true,
   async heading() {
