@@ -1,12 +1,12 @@
 // `npm run bench:redis`: what more than one node costs and brings, over one Redis, beside socket.io with its Redis adapter.
 // See README.md beside this file.
 import { measureWorks } from './harness/command.mjs';
+import { askRedis, startRedis } from './nodes/redis.mjs';
 import { RAISED } from './peers/earshot.mjs';
-import { askRedis, startRedis } from './redis/server.mjs';
 
 await measureWorks({
-  folder: new URL('redis/works/', import.meta.url),
-  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects', 'waiting'],
+  folder: new URL('nodes/works/', import.meta.url),
+  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects', 'waiting', 'caches'],
   out: 'redis.json',
   needsPrograms: true,
   async heading() {

@@ -10,10 +10,10 @@ import { reportOf } from './report.mjs';
 
 /**
  * Runs the works of a folder that are asked for, in this order (what isn't named there comes after it), and prints and writes
- * what came of them. `heading(bench)` is said first, `finish(results)` makes more of all works together; `needsPrograms`: there
- * is no doing without the load in C.
+ * what came of them. `heading(bench)` is said first; `needsPrograms`: there is no doing without the load in C. With `--document`
+ * the tables are written into a document as well, each where it has `<!-- work -->`.
  */
-export async function measureWorks({ folder, order, out, heading, finish, needsPrograms = false }) {
+export async function measureWorks({ folder, order, out, heading, needsPrograms = false }) {
   const values = optionsOf(out);
   const works = worksWanted(
     folder,
@@ -34,21 +34,34 @@ export async function measureWorks({ folder, order, out, heading, finish, needsP
       'Median (quartiles). * some windows in it were disturbed, and there were not enough others.\n',
   );
   const results = {};
-  const write = (more) => {
+  const write = () => {
     mkdirSync(dirname(values.out), { recursive: true });
-    const seen = { machine, quick: bench.quick, ...bench.turns, works: results, ...more };
+    const seen = { machine, quick: bench.quick, ...bench.turns, works: results };
     writeFileSync(values.out, `${JSON.stringify(seen, null, 2)}\n`);
   };
   for (const name of works) {
     const { title, run } = await import(new URL(`${name}.mjs`, folder).href);
     const began = performance.now();
     results[name] = { title, ...(await run(bench)) };
-    console.log(`${reportOf(results[name])}\n`);
+    console.log(`## ${title}\n\n${reportOf(results[name])}\n`);
     console.error(`${name}: ${Math.round((performance.now() - began) / 1000)} s`);
     write(); // what is there is there, if a later one fails
   }
-  write(finish?.(results));
   console.log(`written to ${values.out}`);
+  if (values.document !== undefined) writeInto(values.document, results);
+  return results;
+}
+
+/** What has no place there is left out. */
+function writeInto(document, results) {
+  let text = readFileSync(document, 'utf8');
+  for (const [name, result] of Object.entries(results)) {
+    const [begins, ends] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+    const [before, rest] = text.split(begins);
+    if (rest?.includes(ends))
+      text = [before, begins, '\n', reportOf(result), '\n', ends, rest.split(ends)[1]].join('');
+  }
+  writeFileSync(document, text);
 }
 
 function optionsOf(out) {
@@ -60,6 +73,7 @@ function optionsOf(out) {
       rounds: { type: 'string' },
       tries: { type: 'string' },
       'cpu-prof': { type: 'string' },
+      document: { type: 'string' },
       out: { type: 'string', default: path },
     },
   });

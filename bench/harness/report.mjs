@@ -10,8 +10,8 @@ const COLUMNS = [
 ];
 
 /** One work: its table, and its targets. */
-export function reportOf({ title, notes = [], rows, heads, checks }) {
-  const parts = [`## ${title}`, heads === undefined ? measured(rows) : table(heads, rows), ...notes];
+export function reportOf({ notes = [], rows, heads, checks }) {
+  const parts = [heads === undefined ? measured(rows) : table(heads, rows), ...notes];
   if (checks.length > 0) parts.push(checks.map((check) => `- ${inWords(check)}`).join('\n'));
   return parts.join('\n\n');
 }

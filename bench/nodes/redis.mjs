@@ -64,7 +64,7 @@ function isWhole(text) {
 }
 
 /** A moment later somebody else could have it: then it doesn't start, and this run ends. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -73,10 +73,11 @@ async function freePort() {
   return port;
 }
 
-async function answering(port) {
+/** Resolves when somebody listens there. */
+export async function answering(port, program = PROGRAM) {
   for (const untilMs = performance.now() + STARTING_MS; performance.now() < untilMs; await wait(20))
     if (await isOpen(port)) return;
-  throw new Error(`${PROGRAM} did not start: is it installed?`);
+  throw new Error(`${program} did not start: is it installed?`);
 }
 
 function isOpen(port) {

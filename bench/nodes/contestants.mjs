@@ -6,7 +6,7 @@ import { quartilesOf, takeTurns } from '../harness/windows.mjs';
 import * as earshot from '../peers/earshot.mjs';
 import * as socketio from '../peers/socket.io.mjs';
 import { stop } from '../processes.mjs';
-import { startRedis } from './server.mjs';
+import { startRedis } from './redis.mjs';
 
 export const CORES = availableParallelism();
 /** Of the servers and Redis; the load has core 1. */
