@@ -91,6 +91,8 @@ function toldApart(window, { servers, redis }) {
     ...window,
     serversUs: own.reduce((sum, us) => sum + us, 0),
     dearestUs: Math.max(...each),
+    firstUs: own[0],
+    ...(own.length > 1 && { secondUs: own[1] }),
     ...(redis !== undefined && { redisUs: each.at(-1) }),
     perCpuSecond: 1e6 / window.cpuUs,
     ...(window.p50Us !== undefined && { p50Ms: window.p50Us / 1000, p99Ms: window.p99Us / 1000 }),

@@ -64,7 +64,7 @@ function isDisturbed({ windows }, name) {
 }
 
 function seenIn(turns, contestants, columns) {
-  const values = [...columns.map(([value]) => value), 'dearestUs'];
+  const values = [...columns.map(([value]) => value), 'dearestUs', 'firstUs', 'secondUs'];
   return Object.fromEntries(
     contestants.map(({ name }) => [
       name,

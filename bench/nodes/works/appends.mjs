@@ -1,0 +1,133 @@
+import { short, spread } from '../../harness/report.mjs';
+import { DATA } from '../../harness/sides.mjs';
+import { quartiles } from '../../processes.mjs';
+import { openSocket, until } from '../../sockets.mjs';
+import { startContestant } from '../contestants.mjs';
+import { askRedis } from '../redis.mjs';
+import { commandOf, hearing, overheard, replayed } from '../replay.mjs';
+
+export const title =
+  'What one Redis carries: the appends of a node, said again by eight connections that don’t wait';
+
+const CONNECTIONS = 8;
+const CHANNELS = 1000;
+/** Publishes that come to a node in one turn of its event loop go to Redis in one step, where they are for one channel. */
+const TOGETHER = 16;
+const LISTENERS = [0, 1, 2, 5, 10, 20, 50];
+
+/**
+ * The load is on the other core and cheaper than Redis, whose core is used up: `share` says how far. Only commands that a real
+ * node was heard to send are sent.
+ */
+export async function run(bench) {
+  const side = await startContestant(bench, 'earshot/one', {
+    mode: 'channels',
+    modulus: CHANNELS,
+    subscriptions: 0,
+  });
+  try {
+    return await measured(bench, side);
+  } finally {
+    await side.stop();
+  }
+}
+
+async function measured(bench, side) {
+  const { redis } = side;
+  const made = await makeChannels(side);
+  const one = await overheard(redis.port, 'evalsha', () => publish(side, 1));
+  const many = await overheard(redis.port, 'evalsha', () => publish(side, TOGETHER));
+  const works = one[2] === '4' ? (many.length - one.length) / 12 + 1 : 1;
+  const topic = one[3 + Number(one[2]) + 1];
+  const rows = [];
+  const seen = { works, bytesKept: made.bytesKept };
+  const row = async (text, what, options, perCommand = 1) => {
+    const found = await windows(bench, redis, options, perCommand);
+    seen[what] = found;
+    rows.push([text, ...['cpuUs', 'perSecond', 'share'].map((value) => spread(found[value]))]);
+  };
+  await row('one at a time, to 1,000 channels', 'channels', { nextOf: turning(one, CHANNELS) });
+  await row('one at a time, to one channel', 'single', { nextOf: turning(one, 1) });
+  await row(`${works} at a time, to one channel`, 'together', { nextOf: turning(many, 1) }, works);
+  for (const count of bench.quick ? [2, 20] : LISTENERS.slice(1)) {
+    const ears = await hearing(redis.port, topic, count);
+    await row(`one at a time, told to ${count} nodes`, `told to ${count}`, { nextOf: turning(one, 1) });
+    seen[`told to ${count}`].bytesEach = await bytesHeard(redis, ears, count, one);
+    ears.stop();
+  }
+  return {
+    heads: ['appends', 'CPU of Redis, µs', 'a second', 'of its core, used'],
+    rows,
+    seen,
+    notes: [`A message of 128 bytes that is kept took ${short(made.bytesKept)} bytes of Redis' memory.`],
+    checks: [],
+  };
+}
+
+async function windows(bench, redis, { nextOf }, perCommand) {
+  const [rounds, ms] = bench.quick ? [2, 250] : [bench.turns.rounds ?? 5, 700];
+  const found = [];
+  for (let round = 0; round <= rounds; round++) {
+    const seen = await replayed(redis, { connections: CONNECTIONS, together: TOGETHER, ms, nextOf });
+    if (round > 0) found.push(seen);
+  }
+  return {
+    cpuUs: quartiles(found.map(({ cpuUs }) => cpuUs / perCommand)),
+    perSecond: quartiles(found.map(({ perSecond }) => perSecond * perCommand)),
+    share: quartiles(found.map(({ share }) => share)),
+  };
+}
+
+function turning(words, channels) {
+  const commands = Array.from({ length: channels }, (_, number) => commandOf(words, number));
+  let at = 0;
+  return () => commands[at++ % channels];
+}
+
+/** What one announcement is for one that hears it. */
+async function bytesHeard(redis, { heard }, count, words) {
+  const before = heard.bytes;
+  const { count: appends } = await replayed(redis, {
+    connections: 1,
+    together: 100,
+    ms: 1,
+    nextOf: turning(words, 1),
+  });
+  for (let last = -1; last !== heard.bytes; await new Promise((resolve) => setTimeout(resolve, 50)))
+    last = heard.bytes;
+  return (heard.bytes - before) / count / appends;
+}
+
+/** Each by a message; then what some more take. */
+async function makeChannels(side) {
+  const { load, talk, ports, redis } = side;
+  await load.open('p', { kind: 'w', count: 1, port: ports[0], steps: talk.publisher });
+  const usedBytes = async () =>
+    Number(/used_memory:(\d+)/.exec(await askRedis(redis.port, 'INFO', 'memory'))[1]);
+  const fill = async (times) => {
+    for (let at = 0; at < times * CHANNELS; at += 100) await publish(side, 100, at);
+  };
+  await fill(20);
+  const before = await usedBytes();
+  await fill(20);
+  return { bytesKept: ((await usedBytes()) - before) / (20 * CHANNELS) };
+}
+
+/** So many at once, to the first channel, or each to the next from there on; resolves when all are answered. */
+async function publish({ talk, ports }, count, from) {
+  const socket = await openSocket(ports[0]);
+  for (const [said, end] of talk.publisher) {
+    const came = until(socket, (text) => text.includes(String(end)));
+    socket.write(said);
+    await came;
+  }
+  const answered = until(socket, (text) => text.split('"published"').length > count);
+  const messages = Array.from({ length: count }, (_, at) => {
+    const number = from === undefined ? 0 : (from + at) % CHANNELS;
+    const text = talk.publish(DATA).toString('latin1').replace('#####', String(number).padStart(5, '0'));
+    return Buffer.from(text, 'latin1');
+  });
+  socket.write(Buffer.concat(messages));
+  await answered;
+  socket.destroy();
+}
