@@ -8,6 +8,8 @@ export const MOST_SESSIONS = 50_000;
 /** For one message to reach the last of a node's readers. */
 const WITHIN_US = 250_000;
 const PING_EVERY_S = 25;
+/** A node looks so often where a channel ends that it reads: what it should have been told may be lost. */
+const LOOK_EVERY_S = 20;
 const MOST_NODES = 5000;
 
 /**
@@ -30,17 +32,25 @@ export function loadOf(scenario, nodes, { node, redis, wire }) {
   const reached = distinct(nodes, perChannel);
   const told = appends * reached;
   const deliveries = appends * perChannel + comings * (comings > 0 ? perChannel : 0);
+  const looks = (channels * reached) / LOOK_EVERY_S;
   const sessions = readers / nodes;
   const deliveryUs = together > 1 ? node.burstDeliveryUs.value : node.deliveryUs.value;
   // Every node hears what every other one tells: its news, a hundred texts a second at most, and a word a second.
   const texts = Math.min(comings, nodes * 100) + nodes;
   const newsUs = comings * node.newsUs.value + texts * node.hearUs.value;
   const nodeUs =
-    (appends * node.publishUs.value + told * node.hearUs.value + deliveries * deliveryUs) / nodes +
+    (appends * node.publishUs.value +
+      told * node.hearUs.value +
+      deliveries * deliveryUs +
+      looks * node.lookUs.value) /
+      nodes +
     newsUs +
     sessions * (node.waitingUs.value + node.pingUs.value / PING_EVERY_S);
   const members = comings > 0 ? readers : 0;
-  const redisUs = appends * redis.appendUs.value + (told + texts * nodes) * redis.announceUs.value;
+  const redisUs =
+    appends * redis.appendUs.value +
+    (told + texts * nodes) * redis.announceUs.value +
+    looks * redis.lookUs.value;
   const onWire = dataBytes + wire.envelopeBytes.value + wire.packetBytes.value / together;
   return {
     nodes,
@@ -60,8 +70,10 @@ export function loadOf(scenario, nodes, { node, redis, wire }) {
     redisBitsOut:
       (told * (dataBytes + wire.announcementBytes.value) + comings * nodes * wire.newsBytes.value) * 8,
     redisGib: (channels * kept * (redis.messageBytes.value + dataBytes - 128)) / 1024 ** 3,
+    /** After it was away: every node asks for every channel that it reads. */
+    redisBackS: (channels * reached * redis.openUs.value) / 1e6,
     /** One that can't be divided: all of a channel is in one place. */
-    channelShare: (perSecond * (redis.appendUs.value + reached * redis.announceUs.value)) / 1e6,
+    channelShare: (perSecond * (redis.appendTogetherUs.value + reached * redis.announceUs.value)) / 1e6,
   };
 }
 
@@ -87,7 +99,7 @@ export const connectionsOf = (nodes, masters) => 2 * nodes * masters;
 
 /** How many appends a second of one channel a Redis bears that tells so many nodes of each. */
 export function appendsOfOneChannel(nodes, { redis }) {
-  return (REDIS_SHARE * 1e6) / (redis.appendUs.value + nodes * redis.announceUs.value);
+  return (REDIS_SHARE * 1e6) / (redis.appendTogetherUs.value + nodes * redis.announceUs.value);
 }
 
 /** How many messages a second of one channel a node bears that has so many of its readers, and after how long the last has one. */

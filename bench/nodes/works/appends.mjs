@@ -1,5 +1,6 @@
 import { short, spread } from '../../harness/report.mjs';
 import { DATA } from '../../harness/sides.mjs';
+import { talk as earshotTalk } from '../../peers/earshot.mjs';
 import { quartiles } from '../../processes.mjs';
 import { openSocket, until } from '../../sockets.mjs';
 import { startContestant } from '../contestants.mjs';
@@ -37,6 +38,7 @@ async function measured(bench, side) {
   const made = await makeChannels(side);
   const one = await overheard(redis.port, 'evalsha', () => publish(side, 1));
   const many = await overheard(redis.port, 'evalsha', () => publish(side, TOGETHER));
+  const look = await overheard(redis.port, 'evalsha', () => subscribe(side));
   const works = one[2] === '4' ? (many.length - one.length) / 12 + 1 : 1;
   const topic = one[3 + Number(one[2]) + 1];
   const rows = [];
@@ -49,6 +51,7 @@ async function measured(bench, side) {
   await row('one at a time, to 1,000 channels', 'channels', { nextOf: turning(one, CHANNELS) });
   await row('one at a time, to one channel', 'single', { nextOf: turning(one, 1) });
   await row(`${works} at a time, to one channel`, 'together', { nextOf: turning(many, 1) }, works);
+  await row('none: a look at where 1,000 channels end', 'look', { nextOf: turning(look, CHANNELS) });
   for (const count of bench.quick ? [2, 20] : LISTENERS.slice(1)) {
     const ears = await hearing(redis.port, topic, count);
     await row(`one at a time, told to ${count} nodes`, `told to ${count}`, { nextOf: turning(one, 1) });
@@ -115,12 +118,7 @@ async function makeChannels(side) {
 
 /** So many at once, to the first channel, or each to the next from there on; resolves when all are answered. */
 async function publish({ talk, ports }, count, from) {
-  const socket = await openSocket(ports[0]);
-  for (const [said, end] of talk.publisher) {
-    const came = until(socket, (text) => text.includes(String(end)));
-    socket.write(said);
-    await came;
-  }
+  const socket = await begun(ports[0], talk.publisher);
   const answered = until(socket, (text) => text.split('"published"').length > count);
   const messages = Array.from({ length: count }, (_, at) => {
     const number = from === undefined ? 0 : (from + at) % CHANNELS;
@@ -130,4 +128,20 @@ async function publish({ talk, ports }, count, from) {
   socket.write(Buffer.concat(messages));
   await answered;
   socket.destroy();
+}
+
+/** To the first channel. */
+async function subscribe({ ports }) {
+  const { reader } = earshotTalk({ mode: 'fan' });
+  (await begun(ports[0], reader)).destroy();
+}
+
+async function begun(port, steps) {
+  const socket = await openSocket(port);
+  for (const [said, end] of steps) {
+    const came = until(socket, (text) => text.includes(String(end)));
+    socket.write(said);
+    await came;
+  }
+  return socket;
 }
