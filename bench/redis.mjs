@@ -6,7 +6,7 @@ import { RAISED } from './peers/earshot.mjs';
 
 await measureWorks({
   folder: new URL('nodes/works/', import.meta.url),
-  order: ['deliveries', 'channels', 'answers', 'appends', 'reconnects', 'waiting', 'caches'],
+  order: ['deliveries', 'channels', 'rates', 'answers', 'appends', 'reconnects', 'waiting', 'caches'],
   out: 'redis.json',
   needsPrograms: true,
   async heading() {

@@ -87,12 +87,17 @@ export async function measure(bench, contestants, window, turns) {
 function toldApart(window, { servers, redis }) {
   const each = window.eachNs.map((ns) => ns / 1000 / window.deliveries);
   const own = each.slice(0, servers.length);
+  const messages = window.messages > 0 ? window.messages : window.deliveries;
+  const forMessage = (us) => (us * window.deliveries) / messages;
   return {
     ...window,
     serversUs: own.reduce((sum, us) => sum + us, 0),
     dearestUs: Math.max(...each),
-    firstUs: own[0],
-    ...(own.length > 1 && { secondUs: own[1] }),
+    messageUs: forMessage(window.cpuUs),
+    firstMessageUs: forMessage(own[0]),
+    ...(own.length > 1 && { secondMessageUs: forMessage(own[1]) }),
+    ...(redis !== undefined && { redisMessageUs: forMessage(each.at(-1)) }),
+    coreShare: window.cpuNs / window.wallNs,
     ...(redis !== undefined && { redisUs: each.at(-1) }),
     perCpuSecond: 1e6 / window.cpuUs,
     ...(window.p50Us !== undefined && { p50Ms: window.p50Us / 1000, p99Ms: window.p99Us / 1000 }),

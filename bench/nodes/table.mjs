@@ -64,7 +64,7 @@ function isDisturbed({ windows }, name) {
 }
 
 function seenIn(turns, contestants, columns) {
-  const values = [...columns.map(([value]) => value), 'dearestUs', 'firstUs', 'secondUs'];
+  const values = [...columns.map(([value]) => value), 'dearestUs', 'firstMessageUs', 'secondMessageUs'];
   return Object.fromEntries(
     contestants.map(({ name }) => [
       name,

@@ -29,7 +29,7 @@ function nodeCosts({ node }, { answers, channels, reconnects, waiting }) {
   const waits = (what) => waiting?.seen[what].cpuUs;
   return {
     publishUs: answers?.seen[TO_MANY][NODES].serversUs.median,
-    hearUs: channels && 2 * channels.seen[OF_FEW][NODES].secondUs.median - node.deliveryUs.value,
+    hearUs: channels && channels.seen[OF_FEW][NODES].secondMessageUs.median - node.deliveryUs.value,
     subscribeUs: reconnects && comingBack(TO_OTHERS) - comingBack(ALONE),
     lookUs: reconnects && (comingBack(TO_OTHERS) - comingBack(TO_ONE)) / 3,
     waitingUs: waits('no pings'),
