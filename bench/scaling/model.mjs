@@ -25,50 +25,67 @@ export function deploymentOf(scenario, costs) {
 }
 
 /** What these nodes have to do, a second. */
-export function loadOf(scenario, nodes, { node, redis, wire }) {
-  const { readers, channels, perSecond, dataBytes, together = 1, comings = 0, kept = 1000 } = scenario;
-  const appends = channels * perSecond;
+export function loadOf(scenario, nodes, costs) {
+  const traffic = trafficOf(scenario, nodes);
+  return { ...traffic, ...nodeOf(scenario, traffic, costs), ...redisOf(scenario, traffic, costs) };
+}
+
+/** What happens, a second. */
+function trafficOf({ readers, channels, perSecond, comings = 0 }, nodes) {
   const perChannel = readers / channels;
+  const appends = channels * perSecond;
+  /** Nodes that read a channel. */
   const reached = distinct(nodes, perChannel);
-  const told = appends * reached;
-  const deliveries = appends * perChannel + comings * (comings > 0 ? perChannel : 0);
-  const looks = (channels * reached) / LOOK_EVERY_S;
-  const sessions = readers / nodes;
+  return {
+    nodes,
+    appends,
+    reached,
+    perChannel,
+    comings,
+    sessions: readers / nodes,
+    /** Whoever reads a channel is told who comes and goes there. */
+    deliveries: (appends + comings) * perChannel,
+    told: appends * reached,
+    looks: (channels * reached) / LOOK_EVERY_S,
+    /** What all nodes say of members: a hundred texts a second each at most, and a word a second. Every node hears it. */
+    texts: Math.min(comings, nodes * 100) + nodes,
+  };
+}
+
+/** One of the nodes. */
+function nodeOf({ readers, dataBytes, together = 1 }, traffic, { node, wire }) {
+  const { nodes, appends, told, deliveries, looks, texts, comings, sessions, perChannel } = traffic;
   const deliveryUs = together > 1 ? node.burstDeliveryUs.value : node.deliveryUs.value;
-  // Every node hears what every other one tells: its news, a hundred texts a second at most, and a word a second.
-  const texts = Math.min(comings, nodes * 100) + nodes;
+  const sharedUs =
+    appends * node.publishUs.value +
+    told * node.hearUs.value +
+    looks * node.lookUs.value +
+    deliveries * deliveryUs;
   const newsUs = comings * node.newsUs.value + texts * node.hearUs.value;
-  const nodeUs =
-    (appends * node.publishUs.value +
-      told * node.hearUs.value +
-      deliveries * deliveryUs +
-      looks * node.lookUs.value) /
-      nodes +
-    newsUs +
-    sessions * (node.waitingUs.value + node.pingUs.value / PING_EVERY_S);
-  const members = comings > 0 ? readers : 0;
+  const waitingUs = sessions * (node.waitingUs.value + node.pingUs.value / PING_EVERY_S);
+  const membersMib = comings > 0 ? (readers * node.memberBytes.value) / 1024 ** 2 : 0;
+  const sessionsMib = (sessions * (node.sessionKib.value + node.socketKib.value)) / 1024;
+  const onWire = dataBytes + wire.envelopeBytes.value + wire.packetBytes.value / together;
+  return {
+    nodeShare: (sharedUs / nodes + newsUs + waitingUs) / 1e6,
+    newsShare: newsUs / 1e6,
+    lastUs: (perChannel / nodes) * deliveryUs * together,
+    memoryMib: node.processMib.value + sessionsMib + membersMib,
+    bitsOut: deliveries * onWire * 8,
+  };
+}
+
+/** All masters together. */
+function redisOf({ channels, perSecond, dataBytes, kept = 1000 }, traffic, { redis, wire }) {
+  const { nodes, appends, told, looks, texts, comings, reached } = traffic;
   const redisUs =
     appends * redis.appendUs.value +
     (told + texts * nodes) * redis.announceUs.value +
     looks * redis.lookUs.value;
-  const onWire = dataBytes + wire.envelopeBytes.value + wire.packetBytes.value / together;
+  const bytesOut = told * (dataBytes + wire.announcementBytes.value) + comings * nodes * wire.newsBytes.value;
   return {
-    nodes,
-    sessions,
-    appends,
-    deliveries,
-    reached,
-    nodeShare: nodeUs / 1e6,
-    newsShare: newsUs / 1e6,
-    lastUs: (perChannel / nodes) * deliveryUs * together,
-    memoryMib:
-      node.processMib.value +
-      (sessions * (node.sessionKib.value + node.socketKib.value)) / 1024 +
-      (members * node.memberBytes.value) / 1024 ** 2,
-    bitsOut: deliveries * onWire * 8,
     redisShare: redisUs / 1e6,
-    redisBitsOut:
-      (told * (dataBytes + wire.announcementBytes.value) + comings * nodes * wire.newsBytes.value) * 8,
+    redisBitsOut: bytesOut * 8,
     redisGib: (channels * kept * (redis.messageBytes.value + dataBytes - 128)) / 1024 ** 3,
     /** After it was away: every node asks for every channel that it reads. */
     redisBackS: (channels * reached * redis.openUs.value) / 1e6,
