@@ -114,9 +114,10 @@ export function mastersOf({ redisShare, channelShare }) {
 /** Of all nodes: one for commands and one for what is announced, to each master. */
 export const connectionsOf = (nodes, masters) => 2 * nodes * masters;
 
-/** How many appends a second of one channel a Redis bears that tells so many nodes of each. */
-export function appendsOfOneChannel(nodes, { redis }) {
-  return (REDIS_SHARE * 1e6) / (redis.appendTogetherUs.value + nodes * redis.announceUs.value);
+/** How many appends a second of one channel half a Redis bears that tells so many nodes of each, and what it sends then. */
+export function appendsOfOneChannel(nodes, { dataBytes }, { redis, wire }) {
+  const perSecond = (REDIS_SHARE * 1e6) / (redis.appendTogetherUs.value + nodes * redis.announceUs.value);
+  return { perSecond, bitsOut: perSecond * nodes * (dataBytes + wire.announcementBytes.value) * 8 };
 }
 
 /** How many messages a second of one channel a node bears that has so many of its readers, and after how long the last has one. */

@@ -54,12 +54,14 @@ async function measured(bench, side) {
   await row('none: a look at where 1,000 channels end', 'look', { nextOf: turning(look, CHANNELS) });
   for (const count of bench.quick ? [2, 20] : LISTENERS.slice(1)) {
     const ears = await hearing(redis.port, topic, count);
-    await row(`one at a time, told to ${count} nodes`, `told to ${count}`, { nextOf: turning(one, 1) });
+    await row(`one at a time, told to ${count} ${count === 1 ? 'node' : 'nodes'}`, `told to ${count}`, {
+      nextOf: turning(one, 1),
+    });
     seen[`told to ${count}`].bytesEach = await bytesHeard(redis, ears, count, one);
     ears.stop();
   }
   return {
-    heads: ['appends', 'CPU of Redis, µs', 'a second', 'of its core, used'],
+    heads: ['appends', 'CPU of Redis, µs', 'a second', 'of its core, used, %'],
     rows,
     seen,
     notes: [`A message of 128 bytes that is kept took ${short(made.bytesKept)} bytes of Redis' memory.`],
@@ -77,7 +79,7 @@ async function windows(bench, redis, { nextOf }, perCommand) {
   return {
     cpuUs: quartiles(found.map(({ cpuUs }) => cpuUs / perCommand)),
     perSecond: quartiles(found.map(({ perSecond }) => perSecond * perCommand)),
-    share: quartiles(found.map(({ share }) => share)),
+    share: quartiles(found.map(({ share }) => 100 * share)),
   };
 }
 
