@@ -16,20 +16,22 @@ export function costsFrom(costs, works) {
   );
 }
 
-const TO_MANY = '100 publishers, to 1,000 channels in turn';
-const OF_FEW = '1,000 channels, two readers each';
+/** A node has work all the time then, but not much of it at once: dearer than where all comes together. */
+const PLANNED = '5000 a second';
 const ALONE = 'connect and close alone';
 const TO_ONE = 'all to a channel that somebody reads';
 const TO_OTHERS = 'each to another of 1,000 channels, which nobody reads';
 const NODE = 'earshot/one';
 const NODES = 'earshot/two';
 
-function nodeCosts({ node }, { answers, channels, reconnects, waiting }) {
+function nodeCosts({ node }, { rates, reconnects, waiting }) {
   const comingBack = (work) => reconnects?.seen[work][NODE].serversUs.median;
+  const withoutDelivery = (value) =>
+    rates?.seen[PLANNED] && rates.seen[PLANNED][NODES][value].median - node.deliveryUs.value;
   const waits = (what) => waiting?.seen[what].cpuUs;
   return {
-    publishUs: answers?.seen[TO_MANY][NODES].serversUs.median,
-    hearUs: channels && channels.seen[OF_FEW][NODES].secondMessageUs.median - node.deliveryUs.value,
+    publishUs: withoutDelivery('firstMessageUs'),
+    hearUs: withoutDelivery('secondMessageUs'),
     subscribeUs: reconnects && comingBack(TO_OTHERS) - comingBack(ALONE),
     lookUs: reconnects && (comingBack(TO_OTHERS) - comingBack(TO_ONE)) / 3,
     waitingUs: waits('no pings'),
@@ -39,21 +41,19 @@ function nodeCosts({ node }, { answers, channels, reconnects, waiting }) {
 }
 
 function redisCosts({ appends, reconnects }) {
-  const cost = (what) => appends?.seen[what]?.cpuUs.median;
-  const [few, many] = [cost('told to 1'), cost('told to 50')];
+  const cost = (what, pace = 'calm') => appends?.seen[what]?.[pace].cpuUs.median;
   return {
     appendUs: cost('channels'),
-    appendTogetherUs: cost('together'),
-    announceUs: few && many && (many - few) / 49,
-    lookUs: cost('look'),
+    appendTogetherUs: cost('together', 'busy'),
+    announceUs: appends && (cost('told to 20') - cost('told to 0')) / 20,
+    lookUs: cost('look', 'busy'), // a node asks for many at a time
     openUs: reconnects?.seen[TO_OTHERS][NODE].redisUs.median,
     messageBytes: appends?.seen.bytesKept,
   };
 }
 
 function wireCosts({ appends }) {
-  const told = appends?.seen['told to 1']?.bytesEach;
-  return { announcementBytes: told && told - 128 };
+  return { announcementBytes: appends && appends.seen.bytesTold - 128 };
 }
 
 const rounded = (value) => (Number.isFinite(value) ? Number(value.toPrecision(3)) : undefined);

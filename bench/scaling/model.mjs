@@ -10,6 +10,8 @@ const WITHIN_US = 250_000;
 const PING_EVERY_S = 25;
 /** A node looks so often where a channel ends that it reads: what it should have been told may be lost. */
 const LOOK_EVERY_S = 20;
+/** One of the nodes frees so many channels a second of what is no longer kept: about as much for Redis as a look. */
+const SWEPT_A_SECOND = 500;
 const MOST_NODES = 5000;
 
 /**
@@ -81,14 +83,15 @@ function redisOf({ channels, perSecond, dataBytes, kept = 1000 }, traffic, { red
   const redisUs =
     appends * redis.appendUs.value +
     (told + texts * nodes) * redis.announceUs.value +
-    looks * redis.lookUs.value;
+    (looks + Math.min(channels, SWEPT_A_SECOND)) * redis.lookUs.value;
   const bytesOut = told * (dataBytes + wire.announcementBytes.value) + comings * nodes * wire.newsBytes.value;
   return {
     redisShare: redisUs / 1e6,
+    redisNewsShare: (texts * nodes * redis.announceUs.value) / 1e6,
     redisBitsOut: bytesOut * 8,
     redisGib: (channels * kept * (redis.messageBytes.value + dataBytes - 128)) / 1024 ** 3,
-    /** After it was away: every node asks for every channel that it reads. */
-    redisBackS: (channels * reached * redis.openUs.value) / 1e6,
+    /** After it was away: every node asks where each channel ends that it reads. */
+    redisBackS: (channels * reached * redis.lookUs.value) / 1e6,
     /** One that can't be divided: all of a channel is in one place. */
     channelShare: (perSecond * (redis.appendTogetherUs.value + reached * redis.announceUs.value)) / 1e6,
   };

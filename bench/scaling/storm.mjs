@@ -10,11 +10,11 @@ const BACKOFF = { minBackoffMs: 500, maxBackoffMs: 20_000 };
 
 /**
  * `nodes` with `sessions` each, of which one ends: by a `kill`, or a `drain`. `busy` is the share of a core that the others need
- * for their own work. A client whose connection isn't ready within 10 s gives it up and comes again later; a node finds that
+ * for their own work, and Redis for its own. A client whose connection isn't ready within 10 s gives it up and comes again later; a node finds that
  * out only when it gets to it, and has done most of the work by then.
  *
  * Returned: when half, 99 % and all are back (ms; `allMs` undefined where that takes more than five minutes), attempts in vain, how
- * late a node was at the worst (ms), how many came back in the best second, and what share of Redis' core these were.
+ * late a node was at the worst (ms), and how many came back in the best second.
  */
 export function stormOf({ nodes, sessions, how, busy, seed }, { costs, backoffMs, planTurns }) {
   const random = randomFrom(seed);
@@ -23,7 +23,8 @@ export function stormOf({ nodes, sessions, how, busy, seed }, { costs, backoffMs
   const told = how === 'drain' ? turnsOf(planTurns(sessions, DRAIN), random) : [];
   for (let client = 0; client < sessions; client++)
     arriving.add(told[client] ?? backoffMs(1, BACKOFF, random()), { failures: 1 });
-  const survivors = Array.from({ length: nodes - 1 }, () => new Survivor(costs, busy));
+  const redis = new Worker(busy);
+  const survivors = Array.from({ length: nodes - 1 }, () => new Survivor(costs, busy, redis));
   for (let nowMs = 0; nowMs < LONGEST_MS; nowMs += STEP_MS) {
     for (const attempt of givingUp.take(nowMs)) {
       if (attempt.isBack) continue;
@@ -36,60 +37,85 @@ export function stormOf({ nodes, sessions, how, busy, seed }, { costs, backoffMs
       survivors[Math.floor(random() * survivors.length)].queue.push(attempt);
       givingUp.add(nowMs + CONNECT_TIMEOUT_MS, attempt);
     }
-    for (const survivor of survivors) survivor.work(nowMs);
+    redis.step();
+    for (const survivor of inTurn(survivors, nowMs / STEP_MS)) survivor.work(nowMs);
     if (sumOf(survivors, ({ backAtMs }) => backAtMs.length) === sessions) break;
   }
-  return outcomeOf(survivors, sessions, costs);
+  return outcomeOf(survivors, sessions);
 }
 
-function outcomeOf(survivors, sessions, costs) {
+function outcomeOf(survivors, sessions) {
   const back = survivors.flatMap(({ backAtMs }) => backAtMs).sort((a, b) => a - b);
   const at = (share) => back[Math.ceil(sessions * share) - 1];
-  const perSecond = mostWithinASecond(back);
   return {
     halfMs: at(0.5),
     mostMs: at(0.99),
     allMs: at(1),
     inVain: sumOf(survivors, ({ inVain }) => inVain),
     latestMs: Math.max(...survivors.map(({ latestMs }) => latestMs)),
-    perSecond,
-    redisShare: (perSecond * costs.redis.openUs.value) / 1e6,
+    perSecond: mostWithinASecond(back),
   };
 }
 
-/** One of the nodes that go on: it takes one after the other, in the time that its other work leaves. */
+/** What is left of a core for those who come back. */
+class Worker {
+  leftUs = 0;
+  #perStepUs;
+
+  constructor(busy) {
+    this.#perStepUs = (1 - busy) * STEP_MS * 1000;
+  }
+
+  step() {
+    this.leftUs = Math.min(this.leftUs, 0) + this.#perStepUs; // what wasn't needed is gone
+  }
+}
+
+/** One of the nodes that go on: it takes one after the other, as far as it and Redis have time. */
 class Survivor {
   queue = [];
   backAtMs = [];
   inVain = 0;
   latestMs = 0;
   #at = 0;
-  #leftUs = 0;
-  #perStepUs;
+  #own;
+  #redis;
   #costs;
 
-  constructor({ node }, busy) {
-    this.#costs = { connectUs: node.connectUs.value, subscribeUs: node.subscribeUs.value };
-    this.#perStepUs = (1 - busy) * STEP_MS * 1000;
+  constructor({ node, redis }, busy, shared) {
+    this.#own = new Worker(busy);
+    this.#redis = shared;
+    this.#costs = {
+      connectUs: node.connectUs.value,
+      subscribeUs: node.subscribeUs.value,
+      openUs: redis.openUs.value,
+    };
   }
 
   work(nowMs) {
-    this.#leftUs = Math.min(this.#leftUs, 0) + this.#perStepUs; // what wasn't needed is gone
-    for (; this.#leftUs > 0 && this.#at < this.queue.length; this.#at++)
-      this.#take(this.queue[this.#at], nowMs);
+    this.#own.step();
+    const isFree = () => this.#own.leftUs > 0 && this.#redis.leftUs > 0;
+    for (; isFree() && this.#at < this.queue.length; this.#at++) this.#take(this.queue[this.#at], nowMs);
   }
 
   #take(attempt, nowMs) {
     this.latestMs = Math.max(this.latestMs, nowMs - attempt.atMs);
-    this.#leftUs -= this.#costs.connectUs;
+    this.#own.leftUs -= this.#costs.connectUs;
     if (attempt.isDead) {
       this.inVain++;
       return;
     }
-    this.#leftUs -= this.#costs.subscribeUs;
+    this.#own.leftUs -= this.#costs.subscribeUs;
+    this.#redis.leftUs -= this.#costs.openUs;
     attempt.isBack = true;
     this.backAtMs.push(nowMs);
   }
+}
+
+/** Another one first each time. */
+function inTurn(values, turn) {
+  const from = turn % values.length;
+  return [...values.slice(from), ...values.slice(0, from)];
 }
 
 function mostWithinASecond(times) {

@@ -47,7 +47,7 @@ function millionTable(costs) {
       rate(seen.bitsOut),
       `${percent(seen.redisShare)}`,
       masters === undefined ? 'one channel is too much' : String(masters),
-      `${figure(seen.redisBackS)} s`,
+      `${figure(seen.redisBackS / (masters ?? 1))} s`,
       size(seen.redisGib * 1024),
       rate(seen.redisBitsOut),
       masters === undefined ? '–' : whole(connectionsOf(seen.nodes, masters)),
@@ -64,7 +64,7 @@ function millionTable(costs) {
     'out of all nodes',
     'CPU of Redis, of a core',
     'masters',
-    'CPU of Redis until all hear again, when it was away',
+    'when Redis was away: CPU of each master until all hear again',
     'memory of Redis',
     'out of Redis',
     'connections to Redis',
@@ -113,7 +113,7 @@ function presenceTable(costs) {
       whole(comings),
       size(heldMib),
       percent(seen.newsShare),
-      percent(seen.redisShare),
+      percent(seen.redisNewsShare),
       `${figure((members * costs.node.newsUs.value) / 1e6)} s`,
     ];
   });
@@ -140,7 +140,6 @@ function stormsTable(parts) {
       whole(seen.inVain),
       seconds(seen.latestMs),
       whole(seen.perSecond),
-      percent(seen.redisShare),
     ];
   });
   const heads = [
@@ -153,7 +152,6 @@ function stormsTable(parts) {
     'attempts in vain',
     'the longest wait at a node',
     'come back in the best second',
-    'CPU of Redis then',
   ];
   return table(heads, rows);
 }
