@@ -5,12 +5,16 @@ import { OptionsError } from '../server/options/options.js';
 import { ListenError } from '../server/process/run.js';
 import { WorkerFailed } from '../server/workers/worker-process.js';
 import { FolderFault } from '../store/lmdb/folder/fault.js';
+import { RedisFault } from '../store/redis/link/fault.js';
 import { AcceleratorError } from '../transport/websocket/accelerator.js';
 
 /** What could not be had: exit 1. */
 const NOT_HAD = 1;
 /** What was set or typed wrong: exit 2. */
 const WRONG = 2;
+
+/** Told in a line that says it all. */
+const NEEDED = [ListenError, FolderFault, RedisFault, AcceleratorError];
 
 /** A command that can't do what it should, told in one line. */
 export class CommandError extends Error {
@@ -39,8 +43,8 @@ export function failure(error: unknown): { readonly line: string; readonly exitC
   if (error instanceof CommandError) return { line: error.message, exitCode: error.exitCode };
   if (error instanceof OptionsError) return { line: oneLine(error.message), exitCode: WRONG };
   if (error instanceof WorkerFailed) return { line: error.message, exitCode: error.exitCode };
-  if (error instanceof ListenError || error instanceof FolderFault || error instanceof AcceleratorError)
-    return { line: error.message, exitCode: NOT_HAD };
+  if (NEEDED.some((kind) => error instanceof kind))
+    return { line: oneLine(String(error instanceof Error && error.message)), exitCode: NOT_HAD };
   if (error instanceof EarshotError || error instanceof Refused) {
     const details = 'details' in error && Array.isArray(error.details) ? error.details : [];
     const faults = details.length === 0 ? [error.message] : details; // the message is the first of them

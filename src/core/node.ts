@@ -3,6 +3,7 @@ import type { Store } from '../store/store.js';
 import type { Carrier } from './carrier.js';
 import type { CommandContext } from './commands/context.js';
 import { runCommand } from './commands/run.js';
+import type { FeedTimes } from './fanout/feed.js';
 import { Hub } from './fanout/hub.js';
 import { Presence } from './fanout/presence.js';
 import type { Subscription } from './fanout/subscription.js';
@@ -27,6 +28,9 @@ import { Sessions } from './session/sessions.js';
 import { Turns } from './session/turns.js';
 import { Slices } from './streams/slices.js';
 import type { Journal, Telemetry } from './telemetry.js';
+
+/** A store that is away is asked again after about so long. */
+const STORE_AGAIN_MS = 1000;
 
 /** What the core is given: it has no clock, no timer, no chance and no key of its own. */
 export interface NodeParts {
@@ -99,10 +103,7 @@ export class EarshotNode implements SessionHost, CommandContext {
     this.uptimeMs = parts.uptimeMs;
     this.random = parts.random;
     this.defer = parts.defer;
-    this.hub = new Hub(parts.store, parts.defer, (channel) => {
-      const { flushMs } = parts.policy.rule(channel);
-      return flushMs === 0 ? parts.defer : (run) => parts.later(run, flushMs);
-    });
+    this.hub = new Hub(parts.store, (channel) => this.#timesOf(channel, parts));
     this.slices = new Slices(parts.defer);
     this.makeId = parts.makeId;
     const outbox = parts.neighbours && this.#outbox(parts, parts.neighbours.bus);
@@ -176,6 +177,15 @@ export class EarshotNode implements SessionHost, CommandContext {
     const { actor, id, beganAt, carrier } = session;
     this.journal.session('ended', { ...actor, cause });
     this.hooks.onDisconnect?.({ ...actor, session: id, transport: carrier.transport, cause, beganAt });
+  }
+
+  #timesOf(channel: string, { defer, later, random }: NodeParts): FeedTimes {
+    const { flushMs } = this.policy.rule(channel);
+    return {
+      defer,
+      gather: flushMs === 0 ? defer : (run) => later(run, flushMs),
+      later: (run) => later(run, STORE_AGAIN_MS * (0.5 + random())),
+    };
   }
 
   #outbox({ makeId, journal, uptimeMs, defer, later }: NodeParts, bus: Bus): Outbox {

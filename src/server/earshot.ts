@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Bus } from '../core/neighbours/bus.js';
 import { EarshotNode } from '../core/node.js';
 import type { Identity } from '../core/policy/policy.js';
 import type { PolicyTable } from '../core/policy/table.js';
@@ -85,16 +86,16 @@ export class Earshot implements AsyncDisposable {
     const options = resolveOptions(given);
     const policy = policyFrom(options);
     const accelerator = options.accelerate ? await loadAccelerator() : undefined;
-    const store = await storeFor(options, policy, log);
+    const { store, bus } = await storeFor(options, policy, log);
     try {
-      return new Earshot(options, { policy, store, accelerator, log });
+      return new Earshot(options, { policy, store, bus, accelerator, log });
     } catch (error) {
       if (store !== options.store) await store.end();
       throw error;
     }
   }
 
-  private constructor(options: ResolvedOptions, { policy, store, accelerator, log }: Parts) {
+  private constructor(options: ResolvedOptions, { policy, store, bus, accelerator, log }: Parts) {
     this.options = options;
     this.bodies = new Bodies(options.limits.maxBodiesBytes);
     this.journal = new LogJournal(log, uptimeMs);
@@ -123,7 +124,7 @@ export class Earshot implements AsyncDisposable {
       random: Math.random,
       makeId: randomUUID,
       alarm: (atMs) => this.#alarm.ring(atMs),
-      neighbours: options.bus && { bus: options.bus, leaseMs: NEIGHBOUR_LEASE_MS },
+      neighbours: bus && { bus, leaseMs: NEIGHBOUR_LEASE_MS },
     });
     this.#alarm = new Alarm(uptimeMs, () => this.node.wake());
     this.sessions = new SessionRegistry(this.node);
@@ -296,6 +297,7 @@ export class Earshot implements AsyncDisposable {
 interface Parts {
   readonly policy: PolicyTable;
   readonly store: Store;
+  readonly bus: Bus | undefined;
   readonly accelerator: Accelerator | undefined;
   readonly log: Log;
 }

@@ -114,6 +114,8 @@ export interface Watcher {
   appended(message: StoredMessage, epoch: string): void;
   closed(tail: Tail): void;
   deleted(): void;
+  /** The log goes on to there, and what lies between was not told and won't be: it is to be read. */
+  moved(tail: Tail): void;
 }
 
 /**

@@ -9,6 +9,8 @@ export interface News {
   readonly messages?: readonly StoredMessage[];
   readonly closed?: Tail | undefined;
   readonly deleted?: boolean;
+  /** How far the log goes, where messages were not told. */
+  readonly moved?: Tail;
 }
 
 /** Who hears of what happens to which channel. */
@@ -31,8 +33,9 @@ export class Watchers {
   }
 
   /** When the first of it is heard, all of it is so. */
-  tell({ channel, epoch, messages = [], closed, deleted = false }: News): void {
+  tell({ channel, epoch, messages = [], closed, deleted = false, moved }: News): void {
     for (const message of messages) for (const each of this.#of(channel)) each.appended(message, epoch);
+    if (moved !== undefined) for (const each of this.#of(channel)) each.moved(moved);
     if (closed !== undefined) for (const each of this.#of(channel)) each.closed(closed);
     if (deleted) for (const each of this.#of(channel)) each.deleted();
   }

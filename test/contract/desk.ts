@@ -71,5 +71,5 @@ export const dataOf = (page: Page): unknown[] => page.messages.map(({ data }) =>
 export const endOf = (place: Tail | Page): string => formatOffset(place.epoch, place.seq);
 
 export function watcher(hears: Partial<Watcher>): Watcher {
-  return { appended: () => {}, closed: () => {}, deleted: () => {}, ...hears };
+  return { appended: () => {}, closed: () => {}, deleted: () => {}, moved: () => {}, ...hears };
 }

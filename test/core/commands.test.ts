@@ -166,23 +166,48 @@ t.test(
   async (t) => {
     const { rig, store } = slow();
     const ann = rig.peer();
-    for (const [fault, code] of [
-      [new Error('a bug in read'), 'internal'],
-      [new Refused('unavailable', 'it does not answer'), 'unavailable'],
-    ] as const) {
+    await ann.subscribe('a');
+    ann.carrier.fill();
+    await rig.append('a', 1);
+    await rig.settle();
+    for (const fault of [new Error('a bug in read'), new Refused('gone', 'it was deleted')]) {
+      store.faults.set('read', fault);
+      ann.carrier.drain();
+      await rig.settle();
+      const code = fault instanceof Refused ? fault.code : 'internal';
+      t.same(ann.got.at(-1), { type: 'unsubscribed', channel: 'a', code });
+      t.match(rig.held(), { channels: 0, subscriptions: 0, sessions: 1 });
+      store.faults.clear();
       await ann.subscribe('a');
       ann.carrier.fill();
       await rig.append('a', 1);
       await rig.settle();
-      store.faults.set('read', fault);
-      ann.carrier.drain();
-      await rig.settle();
-      t.same(ann.got.at(-1), { type: 'unsubscribed', channel: 'a', code });
-      t.match(rig.held(), { channels: 0, subscriptions: 0, sessions: 1 });
-      store.faults.clear();
     }
     t.match(rig.logged, [{ error: /a bug in read/, context: { session: 's1', channel: 'a' } }]);
     t.equal(rig.logged.length, 1, 'what a peer can be told is not logged');
+  },
+);
+
+t.test(
+  'unavailable / the store is away while a reader catches up → it waits, and gets all of it then',
+  async (t) => {
+    const { rig, store } = slow();
+    const ann = rig.peer();
+    await ann.subscribe('a');
+    ann.carrier.fill();
+    for (const data of [1, 2, 3]) await rig.append('a', data);
+    await rig.settle();
+    store.faults.set('read', new Refused('unavailable', 'it is away'));
+    ann.carrier.drain();
+    await rig.settle();
+    for (let seconds = 0; seconds < 5; seconds++) await rig.pass(1000);
+    t.match(rig.held(), { channels: 1, subscriptions: 1 }, 'the subscription stays');
+    t.same(ann.data(), []);
+    store.faults.clear();
+    await rig.pass(1500);
+    await rig.settle();
+    t.same(ann.data(), [1, 2, 3]);
+    t.same(rig.logged, []);
   },
 );
 

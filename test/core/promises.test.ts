@@ -143,6 +143,7 @@ class World {
             appended: ({ offset }) => offsets.push(offset),
             closed: () => {},
             deleted: () => {},
+            moved: () => {},
           });
         }
         store = new AstrayStore(inner);

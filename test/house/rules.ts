@@ -19,8 +19,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   client: [],
 };
 /** Where a log is kept outside this process. */
-const BEYOND_THE_PROCESS: readonly string[] = ['store/lmdb/'];
-const PACKAGES_BEYOND: readonly string[] = ['node:', 'zod', 'lmdb'];
+const BEYOND_THE_PROCESS: readonly string[] = ['store/lmdb/', 'store/redis/'];
+const PACKAGES_BEYOND: readonly string[] = ['node:', 'zod', 'lmdb', 'ioredis'];
 /** The one file of the client for Node. */
 const CLIENT_IN_NODE = 'client/node.ts';
 const ONLY_UNDER: ReadonlyArray<{ readonly packages: RegExp; readonly layers: readonly string[] }> = [

@@ -7,7 +7,7 @@ function journal() {
   const write = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, message, fields });
   let uptimeMs = 1000;
-  const log = { error: write('error'), info: write('info'), debug: write('debug') };
+  const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
   const pass = (ms: number) => {
     uptimeMs += ms;
   };

@@ -19,7 +19,7 @@ t.test('MemoryStore / at its bounds', async (t) => {
 });
 
 const ALL = { messages: 1e9, bytes: 1e9 };
-const SILENT = { appended: () => {}, closed: () => {}, deleted: () => {} };
+const SILENT = { appended: () => {}, closed: () => {}, deleted: () => {}, moved: () => {} };
 const message = (data: string) => [{ from: 'ann', data }];
 
 function desk(options: Omit<MemoryStoreOptions, 'now'> = {}) {

@@ -156,6 +156,7 @@ export class AstrayStore extends Wrapped {
       },
       closed: (tail) => watcher.closed(tail),
       deleted: () => this.tellsOfDeletes && watcher.deleted(),
+      moved: (tail) => watcher.moved(tail),
     });
     return this.#underWay(watching);
   }

@@ -1,4 +1,13 @@
-export type ToolName = 'chromium' | 'nginx' | 'caddy' | 'haproxy' | 'systemd' | 'python' | 'curl' | 'openssl';
+export type ToolName =
+  | 'chromium'
+  | 'nginx'
+  | 'caddy'
+  | 'haproxy'
+  | 'systemd'
+  | 'python'
+  | 'curl'
+  | 'openssl'
+  | 'redis';
 
 /** The path of a tool that works, or undefined. What its variable says goes before what is found. */
 export function findTool(name: ToolName): string | undefined;

@@ -57,6 +57,13 @@ const NEEDS = {
     probe: ['version'],
     package: 'openssl',
   },
+  /** A Valkey does as well: its server takes the same configuration. */
+  redis: {
+    variable: 'EARSHOT_TEST_REDIS',
+    candidates: ['redis-server', '/usr/bin/redis-server', 'valkey-server', '/usr/bin/valkey-server'],
+    probe: ['--version'],
+    package: 'redis-server',
+  },
 };
 
 const NAMES = Object.keys(NEEDS);

@@ -9,6 +9,16 @@ import type { Source, Subscription } from './subscription.js';
 /** Runs something after this. */
 export type Defer = (run: () => void) => void;
 
+/** When a feed does what is not done at once. */
+export interface FeedTimes {
+  /** At the end of this turn of the event loop. */
+  readonly defer: Defer;
+  /** When messages have gathered for long enough. */
+  readonly gather: Defer;
+  /** When a store that was away may be there again. */
+  readonly later: Defer;
+}
+
 /**
  * One channel on this node: it hears of the channel's messages and hands them to the subscriptions that are
  * live. What one turn of the event loop brings, or as many ms as the channel's rule says, is printed once for each
@@ -32,11 +42,15 @@ export class Feed implements Source, Watcher {
   #shares: Shares | undefined;
   #unwatch: (() => void) | undefined;
 
-  constructor(channel: string, store: Store, defer: Defer, gather: Defer) {
+  /** Runs when a store that was away may be there again. */
+  readonly later: Defer;
+
+  constructor(channel: string, store: Store, { defer, gather, later }: FeedTimes) {
     this.channel = channel;
     this.store = store;
     this.#defer = defer;
     this.#gather = gather;
+    this.later = later;
   }
 
   get size(): number {
@@ -98,6 +112,12 @@ export class Feed implements Source, Watcher {
   }
 
   closed(tail: Tail): void {
+    this.#startOver(tail.epoch, tail.seq);
+  }
+
+  moved(tail: Tail): void {
+    const last = this.#pending.at(-1)?.seq ?? this.#seq;
+    if (tail.epoch < this.#epoch || (tail.epoch === this.#epoch && tail.seq <= last && !tail.closed)) return;
     this.#startOver(tail.epoch, tail.seq);
   }
 

@@ -1,7 +1,7 @@
 import type { Start } from '../../protocol/offset.js';
 import type { Page, Store } from '../../store/store.js';
 import { MAX_PAGE_BYTES, MAX_WRITE_MESSAGES } from '../limits.js';
-import type { Defer } from './feed.js';
+import type { FeedTimes } from './feed.js';
 import { Feed } from './feed.js';
 import type { Subscriber } from './subscription.js';
 import { Subscription } from './subscription.js';
@@ -18,15 +18,12 @@ interface Entry {
 /** This process's fan-out: a feed for each channel that somebody here is subscribed to, and for no other. */
 export class Hub {
   readonly #store: Store;
-  readonly #defer: Defer;
-  readonly #gatherFor: (channel: string) => Defer;
+  readonly #timesOf: (channel: string) => FeedTimes;
   readonly #entries = new Map<string, Entry>();
 
-  /** `gatherFor` tells of a channel how long its messages gather. */
-  constructor(store: Store, defer: Defer, gatherFor: (channel: string) => Defer) {
+  constructor(store: Store, timesOf: (channel: string) => FeedTimes) {
     this.#store = store;
-    this.#defer = defer;
-    this.#gatherFor = gatherFor;
+    this.#timesOf = timesOf;
   }
 
   /** Channels that somebody on this node is subscribed to. */
@@ -72,7 +69,7 @@ export class Hub {
       found.users++;
       return found;
     }
-    const feed = new Feed(channel, this.#store, this.#defer, this.#gatherFor(channel));
+    const feed = new Feed(channel, this.#store, this.#timesOf(channel));
     const entry: Entry = { feed, opened: feed.open(), users: 1 };
     this.#entries.set(channel, entry);
     return entry;

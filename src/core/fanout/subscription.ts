@@ -41,6 +41,8 @@ export interface Source {
   readonly store: Store;
   add(subscription: Subscription): void;
   turn(): Promise<void>;
+  /** Runs something when the store may be there again. */
+  later(run: () => void): void;
   joins(position: Position): boolean;
   goLive(subscription: Subscription): void;
   end(subscription: Subscription, last?: Push): void;
@@ -71,6 +73,8 @@ export class Subscription {
   /** Joined and left that found no room; told when there is some. By session, what cancels out is gone. */
   missed: Map<string, Joined | Left> | undefined;
   #reading = false;
+  /** The store was away, and will be asked again. */
+  #waits = false;
   readonly #maxQueuedBytes: number;
 
   constructor(session: Subscriber, feed: Source, presence: boolean, page: Page) {
@@ -132,7 +136,7 @@ export class Subscription {
   }
 
   get #mayRead(): boolean {
-    return this.state === 'catching up' && this.hasRoom;
+    return this.state === 'catching up' && !this.#waits && this.hasRoom;
   }
 
   /** A page that finds no room when it comes is read again later: what waits for a slow reader is its position. */
@@ -173,8 +177,16 @@ export class Subscription {
       this.session.write(this.carrier.encoding.messages(this.channel, messages, upToDate));
   }
 
-  /** The log can't be read: the subscription ends in words, and the client comes back for it. */
+  /** A store that is away is asked again. Where the log can't be read, the subscription ends in words, and the client comes back for it. */
   #fail(error: unknown): void {
+    if (error instanceof Refused && error.code === 'unavailable') {
+      this.#waits = true;
+      this.feed.later(() => {
+        this.#waits = false;
+        this.catchUp();
+      });
+      return;
+    }
     const code: ErrorCode = error instanceof Refused ? error.code : 'internal';
     if (!(error instanceof Refused))
       this.session.journal.error(error, { session: this.session.id, channel: this.channel });

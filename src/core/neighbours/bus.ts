@@ -15,6 +15,8 @@ export interface Bus {
   publish(text: string): void;
   /** Hears what is published, from now on. `hear` never throws. What is returned ends it, and may be called again. */
   listen(hear: (text: string) => void): () => void;
+  /** False while nothing can be heard: who is silent then is not taken for gone. Default: true. */
+  readonly isThere?: boolean;
 }
 
 /** What a node needs to have neighbours. */

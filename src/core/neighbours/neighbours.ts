@@ -46,13 +46,14 @@ export class Neighbours {
 
   /** To be called every second or more often: who is silent for too long is gone, who isn't known is asked. */
   tick(): void {
-    const { outbox, leaseMs, uptimeMs } = this.#parts;
+    const { outbox, bus, leaseMs, uptimeMs } = this.#parts;
     const now = uptimeMs();
     const sinceMs = now - this.#tickedAtMs;
     if (sinceMs < EVERY_MS) return;
     this.#tickedAtMs = now;
     for (const [id, node] of this.#nodes) {
-      if (sinceMs > leaseMs / 2) node.heardAtMs = now; // held up: what they have said meanwhile may be waiting
+      // held up, or deaf: what they have said meanwhile may be waiting, or is lost
+      if (sinceMs > leaseMs / 2 || bus.isThere === false) node.heardAtMs = now;
       if (now - node.heardAtMs > leaseMs) this.#remove(id, node, 'timeout');
       else if (node.misses()) outbox.ask(id);
       node.tick();

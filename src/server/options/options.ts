@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Bus } from '../../core/neighbours/bus.js';
 import { PATTERN_RULE, parsePattern } from '../../core/policy/pattern.js';
+import { isRedisAddress } from '../../store/redis/link/address.js';
 import { DEFAULT_RETENTION } from '../../store/retention.js';
 import type { Store } from '../../store/store.js';
 import { channels } from './channels.js';
@@ -9,6 +10,7 @@ import { channel, count, given, ms, perSecond, secretText } from './fields.js';
 import type { HandleProtocols, VerifyClient } from './hooks.js';
 import { hooks } from './hooks.js';
 import { limits } from './limits.js';
+import { storeText } from './store.js';
 import { token } from './token.js';
 
 const retention = z.strictObject({
@@ -81,16 +83,16 @@ export const optionsSchema = z.strictObject({
     ),
   store: z
     .union([
-      z.enum(['memory', 'lmdb']),
+      storeText,
       given<Store>('object', 'a store of your own, which keeps to its own retention, and is yours to end'),
     ])
     .default('memory')
     .describe(
-      'where messages are kept: `memory`, and gone with the process; `lmdb`, in a folder. In code also a store that is handed in, which keeps to its own retention',
+      'where messages are kept: `memory`, and gone with the process; `lmdb`, in a folder; or a Redis or Valkey that several nodes share, by its address, `redis://user:password@host:6379/0`. In code also a store that is handed in, which keeps to its own retention',
     ),
   bus: given<Bus>(
     'object',
-    'where this node and others of the same store hear of each other: presence and orders are those of all nodes',
+    'where this node and others of the same store hear of each other: presence and orders are those of all nodes. Default: with a store in Redis, that Redis',
   ),
   data: z
     .string()
@@ -164,6 +166,11 @@ export type ResolvedOptions = z.output<typeof optionsSchema> & {
   readonly plainChannel: string | false;
 };
 
+/** True for the address of a store in Redis, which every process connects to by itself. */
+export function isInRedis(store: EarshotOptions['store']): store is string {
+  return typeof store === 'string' && isRedisAddress(store);
+}
+
 /** An option that can't be: told in one line, without a stack. */
 export class OptionsError extends Error {
   override readonly name = 'OptionsError';
@@ -183,6 +190,8 @@ export function resolveOptions(given: EarshotOptions): ResolvedOptions {
   for (const name of ['data', 'fsync'] as const)
     if (options.store !== 'lmdb' && options[name] !== undefined)
       throw new OptionsError(`${name}: is of the store lmdb, and store is not that`);
+  if (isInRedis(options.store) && options.limits.maxStoreBytes !== undefined)
+    throw new OptionsError('limits.maxStoreBytes: is not of a store in Redis, whose own maxmemory it is');
   const anonymous = options.anonymous ?? options.dev;
   if (options.token === undefined && options.hooks.onConnect === undefined && !anonymous) {
     throw new OptionsError(

@@ -21,6 +21,8 @@ export interface RunParts extends Pick<Settings, 'listen' | 'logLevel' | 'logFor
   readonly makesLobby: boolean;
   /** Called before it listens; what it returns undoes that, where it can't. */
   readonly prepare?: (app: FastifyInstance, ending: Ending) => (() => void) | undefined;
+  /** Called where an error that nobody caught begins to end it. */
+  readonly crashes?: () => void;
 }
 
 /** The way to end a process that runs. */
@@ -45,7 +47,7 @@ export class ListenError extends Error {
 export async function run(parts: RunParts): Promise<{ readonly app: FastifyInstance; readonly url: string }> {
   const { listen, options, tls } = parts;
   const app = await createApp(options, { logger: loggerOf(parts), ...(tls && { tls }) });
-  const ending = endOnSignal(app, parts.skip); // first: one may come as soon as the address is printed
+  const ending = endOnSignal(app, parts); // first: one may come as soon as the address is printed
   const undo = parts.prepare?.(app, ending);
   try {
     if (parts.makesLobby) await makeLobby(app);
@@ -102,7 +104,7 @@ async function makeLobby({ earshot: { options, channels }, log }: FastifyInstanc
 }
 
 /** A second signal ends at once; an error that nobody caught is logged, and ends in the same order with exit 1. */
-function endOnSignal(app: FastifyInstance, skip: Signal[]): Ending {
+function endOnSignal(app: FastifyInstance, { skip, crashes }: Pick<RunParts, 'skip' | 'crashes'>): Ending {
   const { drainTimeoutMs } = app.earshot.options;
   const timeoutMs = Math.max(drainTimeoutMs - END_MS, drainTimeoutMs / 2);
   let isCrash = false;
@@ -111,8 +113,10 @@ function endOnSignal(app: FastifyInstance, skip: Signal[]): Ending {
     { delay: drainTimeoutMs, logger: false, skip },
     async ({ err, signal }) => {
       hasBegun = true;
-      if (err !== undefined) app.log.fatal(err, 'uncaught error');
-      else if (signal !== undefined) app.log.info({ signal }, 'draining');
+      if (err !== undefined) {
+        app.log.fatal(err, 'uncaught error');
+        crashes?.();
+      } else if (signal !== undefined) app.log.info({ signal }, 'draining');
       const isOrderly = err === undefined && !isCrash;
       // before close(): until then the probes answer, liveness with 200
       await app.earshot.drain(isOrderly ? { timeoutMs } : { timeoutMs: CRASH_MS, delayMs: 0 });

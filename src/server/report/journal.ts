@@ -3,6 +3,7 @@ import type { Journal, LogContext } from '../../core/telemetry.js';
 /** Of Fastify's logger, what is needed. */
 export interface Log {
   error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   /** Where the logger can say it: what nobody will see need not be put together. */

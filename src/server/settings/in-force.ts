@@ -42,11 +42,17 @@ function isOff(values: unknown, above: readonly string[], names: ReadonlySet<str
   return names.has(above.join('.')) && typeof at(values, above) !== 'object';
 }
 
+/** An address as it was given. */
+function withoutPassword(address: string): string {
+  return address.replace(/(:\/\/[^:@/]*:)[^@/]*@/, `$1${MASK}@`);
+}
+
 /** The value as data, by its schema. */
 export function printable(value: unknown, schema: JsonSchema): unknown {
   if (value === undefined || value === null) return null;
   if (schema.secret === true) return MASK;
   if (typeof value === 'function' || schema.inCode === true) return CODE;
+  if (schema.address === true && typeof value === 'string') return withoutPassword(value);
   if (typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map((item) => printable(item, schema.items ?? {}));
   if ('_zod' in value) return CODE;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { secretText } from '../options/fields.js';
 import { optionsSchema } from '../options/options.js';
+import { storeText } from '../options/store.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -70,12 +71,11 @@ const pages = z
   .default(true)
   .describe('whether the lobby page and the client are served; default of the plugin: false');
 
-const store = z
-  .enum(['lmdb', 'memory'])
-  .default('lmdb')
-  .describe(
-    'where messages are kept: `lmdb`, in a folder; `memory`, and gone with the process. Default of the plugin: memory, and in code it may be a store that is handed in',
-  );
+const store = storeText.default('lmdb').meta({
+  address: true,
+  description:
+    'where messages are kept: `lmdb`, in a folder; `memory`, and gone with the process; or a Redis or Valkey that several nodes share, by its address, `redis://user:password@host:6379/0`. Default of the plugin: memory, and in code it may be a store that is handed in',
+});
 
 /** What `earshot serve` does, and the plugin does not, where nothing is said. */
 export const SERVE_DEFAULTS = { pages: true, store: 'lmdb' } as const;
@@ -86,7 +86,7 @@ export const settingsSchema = z.strictObject({ ...ownShape, ...optionsSchema.sha
 /** The keys that are no options of the plugin. */
 export const OWN_KEYS: readonly string[] = Object.keys(ownShape);
 
-/** Of JSON Schema, what we read. `secret` and `inCode` are ours. */
+/** Of JSON Schema, what we read. `secret`, `address` and `inCode` are ours. */
 export interface JsonSchema {
   readonly type?: string;
   readonly description?: string;
@@ -99,6 +99,8 @@ export interface JsonSchema {
   readonly required?: readonly string[];
   readonly anyOf?: readonly JsonSchema[];
   readonly secret?: boolean;
+  /** May have a password in it. */
+  readonly address?: boolean;
   readonly inCode?: boolean;
 }
 
@@ -113,7 +115,7 @@ export function fileSchema(): JsonSchema {
   return strip(markedSchema());
 }
 
-function strip({ secret: _, inCode: __, ...schema }: JsonSchema): JsonSchema {
+function strip({ secret: _, inCode: __, address: ___, ...schema }: JsonSchema): JsonSchema {
   return {
     ...schema,
     ...(schema.properties && { properties: stripAll(schema.properties) }),

@@ -28,7 +28,7 @@ export class Crew {
   readonly #pauses = new Set<NodeJS.Timeout>();
   #isStarted = false;
   #isEnding = false;
-  /** Of those that were told to end: whether each did so in order. */
+  /** Of those that ended because they were told to: whether each did so in order. */
   #inOrder = true;
 
   constructor(parts: CrewParts) {
@@ -80,7 +80,7 @@ export class Crew {
     void worker.ended.then(({ code, signal }) => {
       this.#workers.delete(worker);
       leave();
-      if (this.#isEnding) this.#inOrder &&= code === 0 || signal === 'SIGKILL';
+      if (this.#isEnding) this.#inOrder &&= code === 0 || signal === 'SIGKILL' || worker.isCrashing;
       else if (this.#isStarted) {
         const isQuick = performance.now() - bornAt < STEADY_MS;
         this.#follow(worker, { code, signal }, isQuick ? quickEnds + 1 : 0);

@@ -26,6 +26,8 @@ export interface OfWorker {
   /** Asks for the metrics of all, by a number of its own. */
   readonly scrape: number;
   readonly metrics: readonly MetricValues[];
+  /** An error that nobody caught ends it, and nobody's order. */
+  readonly crash: undefined;
 }
 
 /** What the primary process says to a worker. */

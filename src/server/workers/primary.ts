@@ -7,7 +7,7 @@ import { StoreHost } from '../../store/shared/store-host.js';
 import type { Store } from '../../store/store.js';
 import type { TlsOptions } from '../http/tls.js';
 import { checkTls } from '../http/tls.js';
-import { OptionsError, resolveOptions } from '../options/options.js';
+import { isInRedis, OptionsError, resolveOptions } from '../options/options.js';
 import { policyFrom } from '../policy/policy.js';
 import { readCertificate, replaceOnHangup } from '../process/certificate.js';
 import { announce, loggerOf } from '../process/run.js';
@@ -28,7 +28,7 @@ export async function servePrimary(settings: Settings, write: (text: string) => 
   const policy = policyFrom(options);
   const { log } = fastify({ logger: loggerOf(settings) });
   const certificate = new Certificate(settings.tls);
-  const store = await storeFor(options, policy, log);
+  const store = isInRedis(options.store) ? undefined : (await storeFor(options, policy, log)).store;
   cluster.setupPrimary({ serialization: 'advanced' });
   const crew = crewOf(settings, store, {
     log,
@@ -50,7 +50,7 @@ export async function servePrimary(settings: Settings, write: (text: string) => 
     if (crew.isEnding) return; // it was told to end before it was up, and does
     signals.uninstall();
     stopReplacing();
-    await store.end();
+    await store?.end();
     throw error;
   }
 }
@@ -75,8 +75,8 @@ function freePort(host: string): Promise<number> {
 }
 
 /** Workers that share the store, the bus and the metrics. */
-function crewOf({ workers }: Settings, store: Store, { log, tls, ...same }: CrewNeeds): Crew {
-  const host = new StoreHost(store, setImmediate);
+function crewOf({ workers }: Settings, store: Store | undefined, { log, tls, ...same }: CrewNeeds): Crew {
+  const host = store && new StoreHost(store, setImmediate); // in Redis, each worker has its own way to it
   const relay = new Relay();
   const scrapes = new Scrapes();
   return new Crew({
@@ -84,7 +84,8 @@ function crewOf({ workers }: Settings, store: Store, { log, tls, ...same }: Crew
     log,
     begin: (isFirst) => ({ ...same, tls: tls(), isFirst }),
     welcome: ({ line }) => {
-      const leaves = [host.serve(linkOf(line, 'store')), relay.join(linkOf(line, 'bus')), scrapes.join(line)];
+      const leaves = [relay.join(linkOf(line, 'bus')), scrapes.join(line)];
+      if (host !== undefined) leaves.push(host.serve(linkOf(line, 'store')));
       return () => {
         for (const leave of leaves) leave();
       };
@@ -99,7 +100,7 @@ interface EndNeeds {
 }
 
 /** As one process would: a second signal ends at once, and what is wrong with this one ends it with exit 1. */
-function endOnSignal(crew: Crew, store: Store, { log, drainTimeoutMs, hasTls }: EndNeeds) {
+function endOnSignal(crew: Crew, store: Store | undefined, { log, drainTimeoutMs, hasTls }: EndNeeds) {
   const kill = () => crew.kill();
   const last = { onTimeout: kill, onSecondSignal: kill, onSecondError: kill };
   return closeWithGrace(
@@ -107,7 +108,7 @@ function endOnSignal(crew: Crew, store: Store, { log, drainTimeoutMs, hasTls }: 
     async ({ err, signal }) => {
       if (err === undefined) log.info({ signal }, 'draining');
       else log.fatal(err, 'uncaught error');
-      await crew.end({ isCrash: err !== undefined }).finally(() => store.end());
+      await crew.end({ isCrash: err !== undefined }).finally(() => store?.end());
     },
   );
 }

@@ -29,6 +29,7 @@ export class WorkerProcess {
   readonly ended: Promise<Ended>;
   readonly #worker: Worker;
   #isReady = false;
+  #isCrashing = false;
 
   /** Starts it: as this process was started, and with more to be told when it says hello. */
   constructor() {
@@ -38,6 +39,9 @@ export class WorkerProcess {
     this.line = new Line({
       send: (message, sent) => worker.process.send(message as object, undefined, undefined, () => sent()),
       listen: (hear) => worker.on('message', hear),
+    });
+    this.line.hear('crash', () => {
+      this.#isCrashing = true;
     });
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code, signal) => resolve({ code, signal }));
@@ -56,6 +60,11 @@ export class WorkerProcess {
 
   get pid(): number {
     return this.#worker.process.pid ?? 0;
+  }
+
+  /** It had begun to end by itself, for an error, before it could be told to. */
+  get isCrashing(): boolean {
+    return this.#isCrashing;
   }
 
   /** One that serves ends in order, another at once. */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Refused } from '../../protocol/refused.js';
 import { SharedStore } from '../../store/shared/shared-store.js';
 import { replaceCertificate } from '../app.js';
+import { isInRedis } from '../options/options.js';
 import type { Ending, Signal } from '../process/run.js';
 import { run } from '../process/run.js';
 import { SERVE_DEFAULTS } from '../settings/schema.js';
@@ -33,6 +34,7 @@ export async function serveAsWorker(settings: Settings): Promise<void> {
       tls: begin.tls,
       skip: [...SIGNALS],
       makesLobby: begin.isFirst,
+      crashes: () => line.tell('crash', undefined),
       prepare: (app, ending) => prepare(app, line, { ending, end, hasTls: begin.tls !== undefined }),
     });
     line.tell('ready', url);
@@ -44,6 +46,7 @@ export async function serveAsWorker(settings: Settings): Promise<void> {
 
 /** What is of the store is the primary's, and what is for all together is shared among them. */
 function optionsOf({ options }: Settings, line: PrimaryLine, { reconnectsPerSecond }: Begin) {
+  if (isInRedis(options.store)) return { ...SERVE_DEFAULTS, ...options, reconnectsPerSecond };
   const { data: _, fsync: __, ...rest } = options;
   const store = new SharedStore(linkOf(line, 'store'), setImmediate);
   const bus = new WorkerBus(linkOf(line, 'bus'));

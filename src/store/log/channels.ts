@@ -51,7 +51,7 @@ export class Channels {
   create(channel: string, creation: Creation): Created {
     const found = this.#standing(channel);
     if (found !== undefined && !found.state.blank) {
-      checkSame(found, creation);
+      checkSame(found.state, creation);
       found.state.stays = true;
       return created(found, false);
     }

@@ -1,10 +1,11 @@
 import type { Producer } from '../../protocol/commands.js';
-import { JSON_TYPE } from '../../protocol/media.js';
+import { isSameType, JSON_TYPE } from '../../protocol/media.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Creation } from '../creation.js';
 import type { Appended, Created } from '../store.js';
 import { isSameFork } from './inherit.js';
 import type { Log } from './log.js';
+import type { LogState } from './log-state.js';
 
 /** The answer to a creation. */
 export function created(log: Log, isNew: boolean): Created {
@@ -36,10 +37,17 @@ export function checkOrder({ state: { lastOrder } }: Log, order: string): void {
 }
 
 /** Throws `conflict` where what is there is not what is asked for. */
-export function checkSame(log: Log, { contentType, lifetime, closed = false, fork }: Creation): void {
-  const { ancestry, lifetime: own, contentType: ownType, closed: isClosed } = log.state;
+export function checkSame(
+  {
+    ancestry,
+    lifetime: own,
+    contentType: ownType,
+    closed: isClosed,
+  }: Pick<LogState, 'ancestry' | 'lifetime' | 'contentType' | 'closed'>,
+  { contentType, lifetime, closed = false, fork }: Creation,
+): void {
   const isForkOf = fork === undefined ? ancestry === undefined : isSameFork(ancestry, fork);
-  const isOfType = log.isOfType(contentType ?? (fork === undefined ? JSON_TYPE : ownType));
+  const isOfType = isSameType(contentType ?? (fork === undefined ? JSON_TYPE : ownType), ownType);
   const asked = lifetime ?? ancestry?.lifetime ?? {};
   const livesAsLong = asked.ttlSeconds === own.ttlSeconds && asked.expiresAt === own.expiresAt;
   if (isForkOf && isOfType && livesAsLong && isClosed === closed) return;

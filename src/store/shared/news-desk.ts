@@ -30,10 +30,10 @@ export class NewsDesk {
 
   /** There is room again. */
   pass(): void {
-    for (const [channel, { deleted, appended, closed }] of this.#rest) {
+    for (const [channel, { deleted, appended, moved, closed }] of this.#rest) {
       if (this.#queue.waitingBytes >= MAX_WAITING_BYTES) return;
       this.#rest.delete(channel);
-      for (const news of [deleted, appended, closed])
+      for (const news of [deleted, appended, moved, closed])
         if (news !== undefined) this.#queue.add(news, bytesOf(news));
     }
   }

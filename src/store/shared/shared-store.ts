@@ -2,6 +2,7 @@ import type { Start } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Creation } from '../creation.js';
 import type { NewMessage } from '../message.js';
+import { Pages } from '../pages.js';
 import type {
   Appended,
   AppendOptions,
@@ -15,7 +16,6 @@ import type {
 } from '../store.js';
 import { Watchers } from '../watchers.js';
 import { bareBound, bareCreation, bareMessage, bareOptions, bareStart } from './bare.js';
-import { Pages } from './pages.js';
 import type { Link } from './send-queue.js';
 import { SendQueue } from './send-queue.js';
 import type { Asked, Method, News, Told } from './words.js';
@@ -151,6 +151,7 @@ export class SharedStore implements Store {
     const [kind, channel] = news;
     if (kind === 'appended') this.#watchers.tell({ channel, epoch: news[3], messages: [news[2]] });
     else if (kind === 'closed') this.#watchers.tell({ channel, epoch: news[2].epoch, closed: news[2] });
+    else if (kind === 'moved') this.#watchers.tell({ channel, epoch: news[2].epoch, moved: news[2] });
     else this.#watchers.tell({ channel, epoch: '', deleted: true });
   }
 

@@ -110,6 +110,7 @@ class Guest {
         this.#desk.tell(['appended', channel, message, epoch]),
       closed: (tail: Tail) => this.#desk.tell(['closed', channel, tail]),
       deleted: () => this.#desk.tell(['deleted', channel]),
+      moved: (tail: Tail) => this.#desk.tell(['moved', channel, tail]),
     };
   }
 

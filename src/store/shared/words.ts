@@ -17,7 +17,8 @@ export type Asked =
 export type News =
   | readonly ['appended', channel: string, message: StoredMessage, epoch: string]
   | readonly ['closed', channel: string, tail: Tail]
-  | readonly ['deleted', channel: string];
+  | readonly ['deleted', channel: string]
+  | readonly ['moved', channel: string, tail: Tail];
 
 /** To who shares a store. */
 export type Told =

@@ -1,5 +1,5 @@
-import type { Start } from '../../protocol/offset.js';
-import type { Page, ReadBound } from '../store.js';
+import type { Start } from '../protocol/offset.js';
+import type { Page, ReadBound } from './store.js';
 
 type Read = (channel: string, start: Start, bound: ReadBound) => Promise<Page>;
 
