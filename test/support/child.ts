@@ -10,6 +10,9 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** True for one of our servers: what it says is kept, as the log that it is. */
   readonly isServer?: boolean;
+  /** Who it runs as; only root may say so. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /** A program that goes on running, and what it has said so far on stdout and stderr. */
@@ -35,9 +38,10 @@ export async function startChild(
   t: Teardown,
   file: string,
   args: readonly string[],
-  { cwd = ROOT, env = {}, isServer = false }: ChildOptions = {},
+  { cwd = ROOT, env = {}, isServer = false, ...user }: ChildOptions = {},
 ): Promise<Child> {
-  const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe', detached: true });
+  const all = { ...process.env, ...env };
+  const child = spawn(file, args, { cwd, env: all, stdio: 'pipe', detached: true, ...user });
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code, signal) => resolve({ code, signal }));
   });

@@ -3,6 +3,7 @@ export type ToolName =
   | 'nginx'
   | 'caddy'
   | 'haproxy'
+  | 'compose'
   | 'systemd'
   | 'python'
   | 'curl'

@@ -31,6 +31,18 @@ const NEEDS = {
     probe: ['-v'],
     package: 'haproxy',
   },
+  /** It checks a file without an engine. Docker's own plugin can be named, too: it is a program that runs by itself. */
+  compose: {
+    variable: 'EARSHOT_TEST_DOCKER_COMPOSE',
+    candidates: [
+      'docker-compose',
+      '/usr/bin/docker-compose',
+      '/usr/libexec/docker/cli-plugins/docker-compose',
+      '/usr/local/lib/docker/cli-plugins/docker-compose',
+    ],
+    probe: ['version'],
+    package: 'docker-compose',
+  },
   /** Of it, the program that checks units; it needs no system that systemd has started. */
   systemd: {
     variable: 'EARSHOT_TEST_SYSTEMD_ANALYZE',

@@ -40,6 +40,14 @@ export function recipe(name: string, language: string): string {
   return block.text;
 }
 
+/** Of a recipe that has several blocks, the one that begins with these words: `yaml`, or `text redis.conf`. */
+export function part(name: string, title: string): string {
+  const blocks = blocksOf(readFileSync(join(ROOT, `docs/recipes/${name}.md`), 'utf8'));
+  const [block, ...more] = blocks.filter(({ language, info }) => `${language} ${info}`.trim() === title);
+  if (block === undefined || more.length > 0) throw new Error(`${name}.md has one block "${title}"`);
+  return block.text;
+}
+
 /** The text with each of these replaced; all of them must be there. */
 export function replaced(text: string, pairs: Readonly<Record<string, string>>): string {
   return Object.entries(pairs).reduce((before, [from, to]) => {

@@ -53,6 +53,8 @@ export class Ears {
   readonly #leaving = new Map<string, Promise<void>>();
   #round: Iterator<Ear> | undefined;
   #attending: Promise<void> | undefined;
+  /** Since that began: what it does may be in vain. */
+  #isCalled = false;
   #hasEnded = false;
 
   constructor(parts: EarsParts) {
@@ -108,6 +110,7 @@ export class Ears {
   /** All have to be asked for again. */
   deafen(): void {
     for (const ear of this.#ears.values()) this.#deaf.add(ear);
+    this.#isCalled = true;
     void this.#attend();
   }
 
@@ -230,11 +233,13 @@ export class Ears {
       .catch((error: Error) => this.#parts.onFault(error))
       .finally(() => {
         this.#attending = undefined;
+        if (this.#isCalled) void this.#attend();
       });
     return this.#attending;
   }
 
   async #attendAll(): Promise<void> {
+    this.#isCalled = false;
     while (this.#deaf.size > 0 && !this.#hasEnded) {
       const some = [...this.#deaf].slice(0, AT_ONCE);
       await Promise.all(some.map(({ channel }) => this.#parts.subscribe(channel)));

@@ -1,8 +1,6 @@
-import { JSON_TYPE, mediaTypeOf } from '../../protocol/media.js';
 import type { Start } from '../../protocol/offset.js';
 import { Refused } from '../../protocol/refused.js';
 import type { Creation } from '../creation.js';
-import { checkSame } from '../log/checks.js';
 import type { NewMessage } from '../message.js';
 import { owned } from '../message.js';
 import type { StoreOptions } from '../options.js';
@@ -23,24 +21,25 @@ import { Watchers } from '../watchers.js';
 import type { Work } from './appends.js';
 import { Appends } from './appends.js';
 import { Broadcast } from './broadcast.js';
+import { Creations } from './creations.js';
 import { Directory } from './directory.js';
 import { Ears } from './ears.js';
-import type { Loan } from './forks.js';
 import { Forks } from './forks.js';
+import { Heard } from './heard.js';
 import { Lanes } from './lanes.js';
 import type { RedisAddress } from './link/address.js';
-import type { Argument, Connection, ConnectionEvents, Script } from './link/connection.js';
+import type { Argument, Connection, Script } from './link/connection.js';
 import { script } from './link/connection.js';
 import { Keys } from './link/keys.js';
 import { connect } from './open.js';
 import type { Answer } from './runner.js';
 import { Runner } from './runner.js';
-import { CREATE, DELETE, STAY, TOUCH } from './scripts/lives.js';
+import { DELETE, TOUCH } from './scripts/lives.js';
 import { CLOSE, READ, STATE, TAIL, THERE } from './scripts/reads.js';
 import { Upkeep } from './upkeep.js';
-import { argumentsOf, bytesOf, pageFrom, storedAs } from './words/page.js';
+import { bytesOf, pageFrom } from './words/page.js';
 import type { State } from './words/reply.js';
-import { ancestryOf, BadReply, offsetOf, stateFrom, statOf, tailFrom, tailOf } from './words/reply.js';
+import { stateFrom, statOf, tailFrom } from './words/reply.js';
 
 /** See StoreOptions. How much there may be in all is Redis' own to say, by its `maxmemory`. */
 export interface RedisStoreOptions extends Omit<StoreOptions, 'maxBytes' | 'now'> {
@@ -61,8 +60,6 @@ const scripts = {
   state: script(STATE),
   there: script(THERE),
   close: script(CLOSE),
-  create: script(CREATE),
-  stay: script(STAY),
   delete: script(DELETE),
   touch: script(TOUCH),
 };
@@ -92,6 +89,7 @@ export class RedisStore implements Store {
   readonly #directory: Directory;
   readonly #forks: Forks;
   readonly #upkeep: Upkeep;
+  readonly #creations: Creations;
   readonly #pages = new Pages((...args) => this.#readNow(...args));
   #sweeping: Promise<void> | undefined;
 
@@ -130,6 +128,12 @@ export class RedisStore implements Store {
       touch: async (channel, at) => void (await this.#runner.run(scripts.touch, channel, [String(at ?? '')])),
       now: options.now,
     });
+    this.#creations = new Creations({
+      runner: this.#runner,
+      directory: this.#directory,
+      forks: this.#forks,
+      ears: this.#ears,
+    });
     const appends = new Appends(this.#runner, this.#directory, this.#ears);
     this.#lanes = new Lanes((channel, works) => appends.doTogether(channel, works));
     this.broadcast = new Broadcast(this.#runner, keys.bus, () => connection.isReady);
@@ -160,7 +164,11 @@ export class RedisStore implements Store {
 
   create(channel: string, creation: Creation = {}): Promise<Created> {
     const messages = creation.messages?.map(owned) ?? [];
-    return this.#lanes.alone(channel, () => this.#create(channel, creation, messages), bytesOf(messages));
+    return this.#lanes.alone(
+      channel,
+      () => this.#creations.create(channel, creation, messages),
+      bytesOf(messages),
+    );
   }
 
   append(channel: string, messages: readonly NewMessage[], options: AppendOptions = {}): Promise<Appended> {
@@ -243,8 +251,12 @@ export class RedisStore implements Store {
   #listen(connection: Connection, keys: Keys, heard: Heard, onFault: (error: Error) => void): void {
     heard.take({
       message: (topic, message) => {
-        if (topic === keys.bus) this.broadcast.hear(message.toString());
-        else this.#ears.hear(keys.channelOf(topic), message);
+        try {
+          if (topic === keys.bus) this.broadcast.hear(message.toString());
+          else this.#ears.hear(keys.channelOf(topic), message);
+        } catch (error) {
+          this.#runner.fault(error); // whoever can publish there must not end this process
+        }
       },
       deaf: () => {
         connection.subscribe(keys.bus).catch(onFault);
@@ -289,49 +301,6 @@ export class RedisStore implements Store {
     return reply.flag();
   }
 
-  async #create(channel: string, creation: Creation, messages: readonly NewMessage[]): Promise<Created> {
-    await this.#ears.settled(channel);
-    const standing = await this.#state(channel);
-    if (standing !== undefined && standing.blank !== true) return this.#same(channel, standing, creation);
-    const { fork, contentType } = creation;
-    const loan = fork && (await this.#forks.lend(channel, fork, contentType));
-    try {
-      return await this.#make(channel, creation, messages, loan);
-    } catch (error) {
-      if (loan !== undefined) await this.#forks.giveBack(loan.source, loan.token);
-      if (error instanceof Standing) return this.#same(channel, error.state, creation);
-      throw error;
-    }
-  }
-
-  async #make(
-    channel: string,
-    creation: Creation,
-    messages: readonly NewMessage[],
-    loan: Loan | undefined,
-  ): Promise<Created> {
-    if (!(await this.#directory.enter(channel))) throw this.#directory.full();
-    const own = argumentsOfCreation(creation, messages, loan);
-    const { word, reply } = await this.#runner.run(scripts.create, channel, own, loan && [loan.draft]);
-    const state = stateFrom(reply.text());
-    if (word === 'standing') throw new Standing(state);
-    if (word !== 'made') throw new BadReply('no creation');
-    await this.#directory.enter(channel);
-    const tail = tailOf(state);
-    const place = { epoch: tail.epoch, seq: tail.seq, at: state.lastAt };
-    this.#ears.stored(channel, tail, storedAs(messages, place));
-    return { created: true, tail, offset: offsetOf(state), contentType: state.contentType };
-  }
-
-  async #same(channel: string, state: State, creation: Creation): Promise<Created> {
-    if (state.gone === true) throw new Refused('conflict', 'the channel was deleted, and has forks');
-    const { contentType, closed = false } = state;
-    const { lifetime } = statOf(state);
-    checkSame({ contentType, closed, lifetime, ancestry: ancestryOf(state) }, creation);
-    if (state.stays !== true) await this.#runner.run(scripts.stay, channel, []);
-    return { created: false, tail: tailOf(state), offset: offsetOf(state), contentType };
-  }
-
   async #orMade(script: Script, channel: string, own: readonly Argument[]): Promise<Answer> {
     const found = await this.#run(script, channel, ['0', ...own]);
     if (found.word !== 'absent') return found;
@@ -346,68 +315,4 @@ export class RedisStore implements Store {
     await this.#ears.settled(channel);
     return this.#runner.run(script, channel, own);
   }
-}
-
-/** It was made by somebody else in the meantime. */
-class Standing extends Error {
-  override readonly name = 'Standing';
-  readonly state: State;
-
-  constructor(state: State) {
-    super('the channel is there');
-    this.state = state;
-  }
-}
-
-/** What happens on the connection, told on: the store is made after it. */
-class Heard implements ConnectionEvents {
-  readonly #options: RedisStoreOptions;
-  #events: Pick<ConnectionEvents, 'message' | 'deaf'> | undefined;
-
-  constructor(options: RedisStoreOptions) {
-    this.#options = options;
-  }
-
-  take(events: Pick<ConnectionEvents, 'message' | 'deaf'>): void {
-    this.#events = events;
-  }
-
-  message(topic: string, message: Buffer): void {
-    this.#events?.message(topic, message);
-  }
-
-  deaf(): void {
-    this.#events?.deaf();
-  }
-
-  back(): void {
-    this.#options.onRecovery?.();
-  }
-
-  /** Before the store is made, who makes it is told. */
-  lost(error: Error): void {
-    if (this.#events !== undefined) this.#options.onFault?.(error);
-  }
-}
-
-function argumentsOfCreation(
-  { contentType, lifetime, closed = false, whole = false }: Creation,
-  messages: readonly NewMessage[],
-  loan: Loan | undefined,
-): Argument[] {
-  const type = contentType ?? loan?.contentType ?? JSON_TYPE;
-  const { ttlSeconds, expiresAt } = lifetime ?? loan?.lifetime ?? {};
-  const part = loan?.part === undefined ? [] : [loan.part];
-  return [
-    type,
-    mediaTypeOf(type),
-    String(ttlSeconds ?? ''),
-    String(expiresAt ?? ''),
-    closed ? '1' : '0',
-    whole ? '1' : '0',
-    loan?.state ?? '',
-    String(part.length),
-    String(part.length + messages.length),
-    ...argumentsOf([...part, ...messages]),
-  ];
 }

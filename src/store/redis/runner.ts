@@ -71,12 +71,13 @@ export class Runner {
       return await work();
     } catch (error) {
       if (error instanceof Refused || !isAway(error)) throw error;
-      this.#tell(error);
+      this.fault(error);
       throw away();
     }
   }
 
-  #tell(error: unknown): void {
+  /** Something went wrong that is nobody's fault who asks: told once a minute, where it is the same. */
+  fault(error: unknown): void {
     const fault = error instanceof Error ? error : new Error(String(error));
     const now = performance.now();
     if (fault.message === this.#told && now - this.#toldAtMs < TOLD_AGAIN_MS) return;

@@ -65,14 +65,14 @@ export class Connection {
     }
   }
 
-  /** True while it can be asked. */
+  /** True while it can be asked, and heard. */
   get isReady(): boolean {
     return this.#client.status === 'ready' && this.#listener.status === 'ready';
   }
 
   /** Runs a script; texts of its reply are bytes. Keys are on one hash slot. */
   async run({ text, sha }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    this.#check();
+    this.#check(this.#client);
     try {
       return await this.#client.evalshaBuffer(sha, keys.length, ...keys, ...args);
     } catch (error) {
@@ -83,7 +83,7 @@ export class Connection {
 
   /** A command of Redis; texts of its reply are texts. */
   async ask(command: Command, ...args: readonly Argument[]): Promise<unknown> {
-    this.#check();
+    this.#check(this.#client);
     // each is a command of the library that takes texts and bytes
     const ask = this.#client[command] as (...args: readonly Argument[]) => Promise<unknown>;
     return ask.apply(this.#client, [...args]);
@@ -97,28 +97,31 @@ export class Connection {
 
   /** Hears what is said on a topic, from when it resolves on. */
   async subscribe(topic: string): Promise<void> {
-    this.#check();
+    this.#check(this.#listener);
     await this.#listener.ssubscribe(topic);
   }
 
   async unsubscribe(topic: string): Promise<void> {
-    if (this.isReady) await this.#listener.sunsubscribe(topic);
+    if (this.#listener.status === 'ready') await this.#listener.sunsubscribe(topic);
   }
 
   /** To be called about every second: a way to hear that is dead is noticed by that. */
   async ping(): Promise<void> {
-    this.#check();
-    await Promise.all([this.#client.ping(), this.#listener === this.#client || this.#listener.ping()]);
+    for (const client of this.#clients) this.#check(client);
+    await Promise.all([...this.#clients].map((client) => client.ping()));
   }
 
   end(): void {
     this.#hasEnded = true;
-    this.#client.disconnect();
-    this.#listener.disconnect();
+    for (const client of this.#clients) client.disconnect();
   }
 
-  #check(): void {
-    if (!this.isReady) throw new Refused('unavailable', 'the store is away');
+  get #clients(): ReadonlySet<Client> {
+    return new Set([this.#client, this.#listener]);
+  }
+
+  #check(client: Client): void {
+    if (client.status !== 'ready') throw new Refused('unavailable', 'the store is away');
   }
 
   async #connect(): Promise<void> {
@@ -128,20 +131,16 @@ export class Connection {
     };
     this.#client.on('error', note);
     try {
-      await Promise.all([
-        this.#client.connect(),
-        this.#listener !== this.#client && this.#listener.connect(),
-      ]);
-    } catch (error) {
-      throw reason ?? error;
+      // all of them: one that is cut off in the middle of it would throw where nobody catches
+      const attempts = await Promise.allSettled([...this.#clients].map((client) => client.connect()));
+      for (const attempt of attempts) if (attempt.status === 'rejected') throw reason ?? attempt.reason;
     } finally {
       this.#client.off('error', note);
     }
   }
 
   #listen(): void {
-    const clients = new Set([this.#client, this.#listener]);
-    for (const client of clients) {
+    for (const client of this.#clients) {
       client.on('error', (error: Error) => this.#lose(error));
       client.on('close', () => this.#lose(new Error('the connection was closed')));
       client.on('ready', () => this.#find());
@@ -171,7 +170,6 @@ export class Connection {
 export type Command =
   | 'get'
   | 'set'
-  | 'del'
   | 'spublish'
   | 'xrangeBuffer'
   | 'xadd'
