@@ -26,7 +26,7 @@ export async function openSocket(port) {
   return socket;
 }
 
-/** Waits for what `isIt` says of all that came since. */
+/** Waits for what `isIt` says of all that came since, which is then the answer. */
 export function until(socket, isIt) {
   return new Promise((resolve) => {
     let text = '';
@@ -34,7 +34,7 @@ export function until(socket, isIt) {
       text += bytes.toString('latin1');
       if (!isIt(text)) return;
       socket.off('data', look);
-      resolve();
+      resolve(text);
     };
     socket.on('data', look);
   });

@@ -82,10 +82,10 @@ const commands = {
     heard = () => {};
     return { deliveries: delivered, wallNs: (performance.now() - beganMs) * 1e6, ...latenessOf(late) };
   },
-  async storm([ms, connections, port, said, end]) {
+  async storm([ms, connections, port, ...steps]) {
     let connected = 0;
     const one = async () => {
-      const { socket } = await opened({ kind: 'm', port, steps: [said, end], index: 0, counts: false });
+      const { socket } = await opened({ kind: 'm', port, steps, index: connected, counts: false });
       socket.destroy();
       connected++;
     };

@@ -41,8 +41,11 @@ export class Load {
   #server;
   #isNative;
 
-  /** Without a path to the program in C it is the one in JavaScript, and the server itself tells what it has used. */
-  constructor(path, server) {
+  /**
+   * Without a path to the program in C it is the one in JavaScript, and the server itself tells what it has used. With it the
+   * CPU of these processes is measured; `eachNs` of an answer has them in this order.
+   */
+  constructor(path, server, pids = processesOf(server.pid)) {
     this.#server = server;
     this.#isNative = path !== undefined;
     const [command, args] = this.#isNative ? [path, []] : [process.execPath, [SLOW]];
@@ -59,7 +62,7 @@ export class Load {
     });
     this.#child.stdin.on('error', () => {}); // its exit tells why
     pin(this.#child.pid, 1);
-    void this.#tell('server', ...processesOf(server.pid));
+    void this.#tell('server', ...pids);
   }
 
   /** One command and its answer. Bytes are given as such, the rest as text. */

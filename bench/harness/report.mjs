@@ -10,8 +10,8 @@ const COLUMNS = [
 ];
 
 /** One work: its table, and its targets. */
-export function reportOf({ title, notes = [], rows, heads, checks }) {
-  const parts = [`## ${title}`, heads === undefined ? measured(rows) : table(heads, rows), ...notes];
+export function reportOf({ notes = [], rows, heads, checks }) {
+  const parts = [heads === undefined ? measured(rows) : table(heads, rows), ...notes];
   if (checks.length > 0) parts.push(checks.map((check) => `- ${inWords(check)}`).join('\n'));
   return parts.join('\n\n');
 }
@@ -25,9 +25,12 @@ function measured(rows) {
   return table(['', ...columns.map(([, head]) => head)], lines);
 }
 
-function inWords({ text, most, seen }) {
-  if (seen === undefined) return `${text}: not measured here (at most ${most})`;
-  return `${text}: ${spread(seen)}, at most ${most}: ${seen.median <= most ? 'reached' : '**missed**'}`;
+/** A target is the most or the least that is wanted. */
+function inWords({ text, most, least, seen }) {
+  const wanted = most === undefined ? `at least ${least}` : `at most ${most}`;
+  if (seen === undefined) return `${text}: not measured here (${wanted})`;
+  const isReached = most === undefined ? seen.median >= least : seen.median <= most;
+  return `${text}: ${spread(seen)}, ${wanted}: ${isReached ? 'reached' : '**missed**'}`;
 }
 
 export function spread({ low, median, high }) {

@@ -85,6 +85,12 @@ function cleanOf(windows, name) {
   return clean.length >= Math.min(4, Math.ceil(own.length / 2)) ? clean : own;
 }
 
+/** One value of a side, where its windows have it. */
+export function quartilesOf(windows, name, value) {
+  const values = cleanOf(windows, name).map((each) => each[value]);
+  return values.includes(undefined) ? undefined : quartiles(values);
+}
+
 /** One side to another, each to its floor where there is one, round by round. */
 export function ratio({ windows, floors }, name, than, value = 'cpuUs') {
   const key = value === 'cpuUs' && floors.length > 0 ? 'timesFloor' : value;

@@ -1,13 +1,13 @@
 // The load on one server, on raw sockets of the loopback: told by lines on stdin, which it answers by lines on stdout.
 // It spins while it measures: a reader that sleeps makes the server pay for waking it.
 //
-//   server <pid>…                                   whose CPU time is measured: that of all of them
+//   server <pid>…                                   whose CPU time is measured: that of all of them, and each
 //   modulus <count>                                 the channels: what ##### counts up to
 //   open r|p <kind> <count> <port> (<send> <until>)…  readers or publishers, each with these steps; bytes are in hex
 //   fan <ms> <burst> <per> <bytes>                  bursts of messages, each when the last one has reached all
 //   rate <ms> <perSecond> <per> <bytes>             one message at a time, at a rate
 //   echo <ms> <connections> <bytes>                 each reader sends when it has got its answer
-//   storm <ms> <connections> <port> <send> <until>  connects, waits for the answer, closes
+//   storm <ms> <connections> <port> (<send> <until>)…  connects, goes through these steps, closes
 //   read <count> <bytes>                            the first reader sends this, and counts what comes
 //   turn <ms> <gapMs> <request> <bytes>             all readers ask, and a message answers them: long-polling
 //   close                                           ends all connections
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 1024, STUCK_S = 20, STEPS = 32, PROCESSES = 65 };
+enum { EVENTS = 1024, STUCK_S = 20 };
 
 group readers, publishers;
 int modulus = 1;
@@ -105,7 +105,7 @@ reading look(void) {
   for (int i = 0; i < server_count; i++) {
     struct timespec t;
     if (clock_gettime(server_clocks[i], &t) != 0) fail("the server is gone");
-    r.cpu_ns += t.tv_sec * 1000000000LL + t.tv_nsec;
+    r.cpu_ns += r.each_ns[i] = t.tv_sec * 1000000000LL + t.tv_nsec;
   }
   return r;
 }
@@ -117,6 +117,9 @@ void tell(reading from, uint64_t count, uint64_t messages) {
          (unsigned long long)count, (unsigned long long)messages, (long long)(to.cpu_ns - from.cpu_ns),
          (long long)(to.at_ns - from.at_ns), (long long)(to.server_waited_ns - from.server_waited_ns),
          (long long)(to.waited_ns - from.waited_ns));
+  for (int i = 0; i < server_count; i++)
+    printf("%s%lld", i == 0 ? ",\"eachNs\":[" : ",", (long long)(to.each_ns[i] - from.each_ns[i]));
+  if (server_count > 0) putchar(']');
 }
 
 /** Takes what came; false where the connection has nothing more. */
@@ -199,15 +202,22 @@ static void start_hearing(conn *c, int counts) {
   epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event);
 }
 
-static void open_some(void) {
-  group *g = strtok(NULL, " ")[0] == 'r' ? &readers : &publishers;
-  int kind = strtok(NULL, " ")[0], count = atoi(strtok(NULL, " ")), port = atoi(strtok(NULL, " ")), steps = 0;
-  bytes send[STEPS], until[STEPS];
+/** What is left of the line, as pairs of what is sent and what ends the wait; how many there are. */
+int steps_from_line(bytes *send, bytes *until) {
+  int steps = 0;
   for (char *text; steps < STEPS && (text = strtok(NULL, " ")) != NULL; steps++) {
     send[steps] = from_hex(text);
     char *end = strtok(NULL, " ");
     until[steps] = from_hex(strcmp(end, "-") == 0 ? "" : end);
   }
+  return steps;
+}
+
+static void open_some(void) {
+  group *g = strtok(NULL, " ")[0] == 'r' ? &readers : &publishers;
+  int kind = strtok(NULL, " ")[0], count = atoi(strtok(NULL, " ")), port = atoi(strtok(NULL, " "));
+  bytes send[STEPS], until[STEPS];
+  int steps = steps_from_line(send, until);
   reading before = look();
   g->all = realloc(g->all, sizeof(conn *) * (size_t)(g->count + count));
   for (int done = 0; done < count; done += OPENING) {

@@ -30,12 +30,13 @@ typedef struct group {
   int count;
 } group;
 
-/** What the clocks say, of the server and of this process. */
+enum { OPENING = 100, BUFFER = 1 << 18, PROCESSES = 65, STEPS = 32 };
+
+/** What the clocks say, of the server, each of its processes, and this process. */
 typedef struct reading {
-  int64_t at_ns, cpu_ns, server_waited_ns, waited_ns;
+  int64_t at_ns, cpu_ns, server_waited_ns, waited_ns, each_ns[PROCESSES];
 } reading;
 
-enum { OPENING = 100, BUFFER = 1 << 18 };
 extern group readers, publishers;
 /** The channels: numbers in bytes are below it. */
 extern int modulus;
@@ -56,6 +57,7 @@ void tell(reading from, uint64_t count, uint64_t messages);
 int pump(int timeout_ms);
 void await_deliveries(uint64_t wanted);
 int dial(int port);
+int steps_from_line(bytes *send, bytes *until);
 void step_through(conn **batch, int count, bytes *send, bytes *until, int steps);
 
 void fan(void);

@@ -133,17 +133,18 @@ void echo(void) {
 void storm(void) {
   int64_t ms = atoll(strtok(NULL, " "));
   int count = atoi(strtok(NULL, " ")), port = atoi(strtok(NULL, " "));
-  bytes said = from_hex(strtok(NULL, " ")), until = from_hex(strtok(NULL, " "));
+  bytes said[STEPS], until[STEPS];
+  int steps = steps_from_line(said, until);
   uint64_t connected = 0;
   reading before = look();
   while (now_ns() < before.at_ns + ms * 1000000) {
     conn all[OPENING] = {0}, *batch[OPENING];
     int some = count < OPENING ? count : OPENING;
     for (int i = 0; i < some; i++) {
-      all[i] = (conn){.fd = dial(port), .kind = MARKER};
+      all[i] = (conn){.fd = dial(port), .kind = MARKER, .index = (int)connected + i};
       batch[i] = &all[i];
     }
-    step_through(batch, some, &said, &until, 1);
+    step_through(batch, some, said, until, steps);
     for (int i = 0; i < some; i++) {
       close(all[i].fd);
       free(all[i].text);

@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import type { Costs } from '../../bench/scaling/tables.mjs';
+import { tablesOf } from '../../bench/scaling/tables.mjs';
+import { backoffMs } from '../../src/client/backoff.js';
 import { createApp } from '../../src/index.js';
 import { CLOSE_MEANINGS, CLOSES, ERRORS } from '../../src/protocol/codes.js';
+import { planTurns } from '../../src/server/drain.js';
 import { catalog } from '../../src/server/settings/catalog.js';
 import {
   closesTable,
@@ -52,12 +56,17 @@ function labelNamesOf(metric: object | undefined): readonly string[] {
   return labelNames;
 }
 
+/** Computed of what was measured. */
+const costs: Costs = JSON.parse(read('bench/scaling/costs.json'));
+const scaling = Object.entries(tablesOf({ costs, backoffMs, planTurns }));
+
 const PARTS: readonly (readonly [document: string, name: string, make: () => string | Promise<string>])[] = [
   ['README.md', 'options', () => settingsTable(settings.filter(({ name }) => FIRST.includes(name)))],
   ['docs/configuration.md', 'settings', () => settingsTable(settings)],
   ['docs/protocol.md', 'codes', () => codesTable(ERRORS)],
   ['docs/protocol.md', 'closes', () => closesTable(CLOSES, CLOSE_MEANINGS)],
   ['docs/operating.md', 'metrics', async () => metricsTable(await metricsOfServer())],
+  ...scaling.map(([name, text]) => ['docs/scaling.md', name, () => text] as const),
 ];
 
 for (const [document, name, make] of PARTS) {
