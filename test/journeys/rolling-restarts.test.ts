@@ -16,7 +16,7 @@ import { startServer } from '../support/spawn.js';
 t.setTimeout(240_000); // it is over after about 60 s where nothing else runs
 
 const CLIENTS = 2000;
-const CHANNELS = Array.from({ length: 10 }, (_, at) => `room/${at}`);
+const CHANNELS = Array.from({ length: 40 }, (_, at) => `room/${at}`);
 const CHANNELS_EACH = 2;
 const PUBLISH_EVERY_MS = 50;
 const RESTARTS = 5;
@@ -50,8 +50,8 @@ interface Restart {
   readonly arrivalsMs: readonly number[];
   /** For how long this process was busy with something else, at the most. */
   readonly busyMs: number;
-  /** The longest that it took to connect and to subscribe, meanwhile, for those whom nobody had told to come back. */
-  readonly newcomerMs: number;
+  /** How long it took to connect and to subscribe, meanwhile, for those whom nobody had told to come back. */
+  readonly newcomersMs: readonly number[];
 }
 
 /** Two nodes with one Redis, behind one balancer. */
@@ -135,29 +135,30 @@ function newcomers(t: Test, { port }: Door): () => Promise<readonly number[]> {
 
 /** SIGTERM, and another one in its place; over when all that it had are back somewhere. */
 async function restart(t: Test, on: Service, all: Crowd, turn: number): Promise<Restart> {
-  const { store, front, nodes, door, others } = on;
+  const { store, front, nodes, door } = on;
   const [place, told, came] = [turn % nodes.length, all.returns.length, door.arrivalsMs.length];
   const leaving = nodes[place];
   if (leaving === undefined) throw new Error('there is no such node');
   const loop = monitorEventLoopDelay({ resolution: 10 });
   loop.enable();
-  const stopNewcomers = newcomers(t, others);
+  const stopNewcomers = newcomers(t, door);
   const { code } = await leaving.stop();
   front.remove(leaving.port);
   const next = startNode(t, store);
   await all.made(all.returns.length);
   loop.disable();
-  const newcomerMs = longest(await stopNewcomers());
+  const newcomersMs = await stopNewcomers();
   nodes[place] = await next;
   await front.add(nodes[place].port);
   const [returns, arrivalsMs] = [all.returns.slice(told), door.arrivalsMs.slice(came)];
-  return { code, returns, arrivalsMs, newcomerMs, busyMs: Math.ceil(loop.max / 1e6) };
+  return { code, returns, arrivalsMs, newcomersMs, busyMs: Math.ceil(loop.max / 1e6) };
 }
 
 /** Each comes back when it was advised to, in one go, and all of them at the rate of the plan. */
-function isAsPlanned(t: Test, { code, returns, arrivalsMs, busyMs, newcomerMs }: Restart): void {
+function isAsPlanned(t: Test, { code, returns, arrivalsMs, busyMs, newcomersMs }: Restart): void {
   t.equal(code, 0, 'it ends in order');
-  t.equal(arrivalsMs.length, returns.length, 'each comes once');
+  t.equal(arrivalsMs.length, returns.length + newcomersMs.length, 'each comes once');
+  const newcomerMs = longest(newcomersMs);
   t.ok(
     returns.every(({ attempts }) => attempts === 1),
     'nobody is refused',
@@ -169,8 +170,10 @@ function isAsPlanned(t: Test, { code, returns, arrivalsMs, busyMs, newcomerMs }:
   const overMs = latest(({ backAtMs, latestMs }) => backAtMs - latestMs);
   const connecting = `connecting took ${latest((one) => one.backAtMs - one.triedAtMs)}, newcomers ${newcomerMs}`;
   t.ok(overMs <= LONGER * newcomerMs + 2 * busyMs, `back ${overMs} ms after it at the latest; ${connecting}`);
-  const peak = peakPerSecond(arrivalsMs);
-  t.ok(peak < 2 * RECONNECTS_PER_SECOND, `${peak} in the fullest second, of ${returns.length}`);
+  // when they set out: the balancer, which this process is too, takes one connection a turn of its loop
+  const peak = peakPerSecond(returns.map(({ triedAtMs }) => triedAtMs).sort((a, b) => a - b));
+  const taken = `${peakPerSecond(arrivalsMs)} taken in, newcomers too`;
+  t.ok(peak < 2 * RECONNECTS_PER_SECOND, `${peak} in the fullest second, of ${returns.length}; ${taken}`);
 }
 
 /** How many came within the fullest second. */
