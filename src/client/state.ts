@@ -33,8 +33,9 @@ export interface Link {
   /** Whether a fresh token was asked for since a connection last stayed good. */
   readonly refreshed: boolean;
   readonly connectedAtMs: number;
-  /** What the server said just before it closes. */
+  /** What the server said just before it closes, and when. */
   readonly bye: Failure | undefined;
+  readonly byeAtMs: number;
 }
 
 export type LinkEvent =
@@ -85,6 +86,7 @@ export const START: Link = {
   refreshed: false,
   connectedAtMs: 0,
   bye: undefined,
+  byeAtMs: 0,
 };
 
 export function stateOf(phase: Phase): ConnectionState {
@@ -112,7 +114,8 @@ export function step(link: Link, event: LinkEvent, now: Circumstances): Step {
       if (phase === 'opening') return welcome(link, now);
       break;
     case 'bye':
-      if (phase === 'connected') return { link: { ...link, bye: event.failure }, effects: [] };
+      if (phase === 'connected')
+        return { link: { ...link, bye: event.failure, byeAtMs: now.nowMs }, effects: [] };
       break;
     case 'cut':
       if (phase === 'opening' && event.code === ABNORMAL) return probe(link, now);
@@ -164,7 +167,7 @@ function fail(link: Link, failure: Failure, now: Circumstances): Step {
   }
   if (failure.advice !== 'retry') return end(link, failure);
   const retryInMs = failure.windowMs
-    ? within(failure.windowMs, now.random)
+    ? Math.max(0, within(failure.windowMs, now.random) - (now.nowMs - link.byeAtMs)) // it counts from the bye
     : Math.max(failure.minDelayMs ?? 0, backoffMs(failures, now, now.random));
   return {
     link: { ...link, phase: 'waiting', failures, refreshed },

@@ -152,6 +152,20 @@ t.test('state / a socket that opens and dies again and again → waits longer an
   t.equal(step(link, EVENTS['cut 1006'], NOW).link.failures, 1, 'until one stays good');
 });
 
+t.test(
+  'state / closed late after a bye → comes back inside the window all the same: it counts from the bye',
+  async (t) => {
+    const bye: LinkEvent = { type: 'bye', failure: failure('retry', { windowMs: [200, 1200] }) };
+    const { link } = step({ ...START, phase: 'connected' }, bye, NOW);
+    const closedAfter = (ms: number, random: number) =>
+      step(link, { type: 'cut', code: 1012, reason: '' }, { ...NOW, nowMs: NOW.nowMs + ms, random })
+        .retryInMs;
+    t.equal(closedAfter(150, 0.5), 550);
+    t.equal(closedAfter(900, 0.5), 0, 'its moment has passed');
+    t.equal(closedAfter(900, 0.999), 299);
+  },
+);
+
 t.test('state / bye with a window → comes back inside it, whatever the close says', async (t) => {
   const windowMs = [3000, 9000] as const;
   const bye: LinkEvent = { type: 'bye', failure: failure('retry', { windowMs }) };
