@@ -121,7 +121,10 @@ for (const way of WAYS) {
     await on.app.earshot.publish('news', 1);
     const answer = await channel;
     t.strictSame([answer.status, await answer.json()], [200, [1]]);
-    t.match(answer.headers.get('stream-next-offset'), /./);
+    t.equal(answer.headers.get('cache-control'), 'no-store', '"now" is another place for whoever asks later');
+    const again = await fetch(`${on.url}/v1/stream/news?live=long-poll&offset=-1`);
+    t.match(answer.headers.get('stream-next-offset'), again.headers.get('stream-next-offset') ?? '-');
+    t.match(again.headers.get('cache-control'), /max-age/, 'from a place, it is the same for everybody');
     t.match(await (await several).json(), { cursor: /./, envelopes: [{ type: 'message', data: 1 }] });
     await eventually('the end of both', () => on.app.earshot.stats().sessions === 0);
   });

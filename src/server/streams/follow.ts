@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Wish } from '../../core/streams/follow.js';
 import { followOne } from '../../core/streams/follow.js';
+import type { Start } from '../../protocol/offset.js';
 import type { Refused } from '../../protocol/refused.js';
+import { NOW } from '../../protocol/version.js';
 import type { ChannelStat } from '../../store/store.js';
 import { ChannelEventEncoding, ChannelEventStream } from '../../transport/http/channel-events.js';
 import type { Chunk, EventData } from '../../transport/http/channel-stream.js';
@@ -17,6 +19,7 @@ import { beginOn, carry, parameter, refusalOf, sendHead, untilBegun, untilGather
 /** Where a long-poll ends. */
 interface Place {
   readonly channel: string;
+  readonly start: Start;
   readonly stat: ChannelStat;
   readonly offset: string;
   /** That the reader came with. */
@@ -63,19 +66,20 @@ export class ChannelFollower {
     const { stat } = found;
     if (stat === undefined) throw refusalOf(gathered.reason ?? '');
     const offset = gathered.items.at(-1)?.offset ?? subscription?.offset ?? stat.offset;
-    return this.#answer(reply, { stat, offset, channel: wish.channel, cursor }, gathered);
+    return this.#answer(reply, { ...wish, stat, offset, cursor }, gathered);
   }
 
   #answer(
     reply: FastifyReply,
-    { stat, offset, channel, cursor }: Place,
+    { stat, offset, channel, start, cursor }: Place,
     { items, upToDate, reason }: Gathered<Chunk>,
   ): FastifyReply {
     const closed = reason === 'done';
     if (reason !== undefined && !closed) throw refusalAfter(reason, items, reply);
     const hasNews = items.some(({ bytes }) => bytes.length > 0);
+    const mayBeKept = hasNews && start !== NOW; // "now" is another place for whoever asks later
     reply.headers({
-      'cache-control': hasNews ? cachingOf(isPublic(this.#earshot, channel, 'subscribe')) : 'no-store',
+      'cache-control': mayBeKept ? cachingOf(isPublic(this.#earshot, channel, 'subscribe')) : 'no-store',
       ...standingHeaders({ offset, upToDate: upToDate || !hasNews, closed }),
       ...(!closed && { 'stream-cursor': String(this.#cursor(cursor)) }),
     });
