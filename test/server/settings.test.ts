@@ -97,7 +97,7 @@ t.test('settings / one that can not be → a line that names it, exit 2', async 
     'no token and no development mode': [{ port: '0' }, /^nobody could connect/],
     'an unknown store': [
       { dev: true },
-      /^store: .*"lmdb"\|"memory" \(env EARSHOT_STORE\)$/,
+      /^store: expected memory, lmdb, or an address like redis:.* \(env EARSHOT_STORE\)$/,
       { EARSHOT_STORE: 'oracle' },
     ],
     'a folder, and a store that has none': [
