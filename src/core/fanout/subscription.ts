@@ -151,9 +151,7 @@ export class Subscription {
 
   /** No await from here to going live: nothing can be published in between. */
   #take(page: Page): void {
-    const start = page.seq - page.messages.length;
-    const joins = page.epoch === this.epoch && start === this.seq;
-    if (!joins && !this.#jump(page, page.lost ?? 'reset')) return;
+    if (page.lost !== undefined && !this.#beginsAt(page) && !this.#jump(page, page.lost)) return;
     this.#write(page.messages, page.upToDate);
     this.session.telemetry.messagesOut(this.carrier.transport, page.messages.length);
     this.epoch = page.epoch;
@@ -162,6 +160,11 @@ export class Subscription {
     if (!page.upToDate) return;
     if (page.closed) this.feed.end(this, { type: 'closed', channel: this.channel, offset: page.offset });
     else if (this.feed.joins(this)) this.feed.goLive(this);
+  }
+
+  /** True where the position came from this very page. */
+  #beginsAt({ epoch, seq, messages }: Page): boolean {
+    return epoch === this.epoch && seq - messages.length === this.seq;
   }
 
   /** Tells of a gap. Where the carrier can't, the subscription ends (false): never a hole that nobody is told of. */
