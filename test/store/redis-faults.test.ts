@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
 import { AddressError, parseRedisAddress, publicAddress } from '../../src/store/redis/link/address.js';
@@ -6,7 +7,7 @@ import { RedisStore } from '../../src/store/redis/redis-store.js';
 import { makeCertificate } from '../support/certificates.js';
 import { redisCluster, redisSentinel, redisServer } from '../support/redis.js';
 import { RedisDesk } from '../support/redis-desk.js';
-import { startServer } from '../support/spawn.js';
+import { dataFolder, startServer } from '../support/spawn.js';
 
 t.setTimeout(300_000);
 
@@ -275,7 +276,11 @@ t.test(
     const url = server.urlAs('ann', 'secret-of-ann');
     const fault = await RedisStore.open({ address: parseRedisAddress(url) }).catch((error: Error) => error);
     t.match(fault, { name: 'RedisFault', message: /can't be reached: .*certificate/i });
-    const env = { EARSHOT_STORE: url, EARSHOT_DATA: undefined, NODE_EXTRA_CA_CERTS: certificate.certFile };
+    const env = {
+      EARSHOT_STORE: url,
+      EARSHOT_DATA: dataFolder(t),
+      NODE_EXTRA_CA_CERTS: certificate.certFile,
+    };
     const node = await startServer(t, { env });
     const posted = await fetch(`${node.url}/v1/stream/lobby`, {
       method: 'POST',
@@ -286,6 +291,8 @@ t.test(
     t.same(await (await fetch(`${node.url}/v1/stream/lobby?offset=-1`)).json(), ['hello']);
     t.equal((await node.stop()).code, 0);
     t.notMatch(node.stdout() + node.stderr(), 'secret-of-ann');
+    t.match(node.stdout(), /"data is not used \(env EARSHOT_DATA\): it is of the store lmdb/);
+    t.notOk(existsSync(env.EARSHOT_DATA), 'no folder is made');
   },
 );
 
