@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
 import { AddressError, parseRedisAddress, publicAddress } from '../../src/store/redis/link/address.js';
+import { away, isAway } from '../../src/store/redis/link/errors.js';
 import { verifyServer } from '../../src/store/redis/link/verify.js';
 import { RedisStore } from '../../src/store/redis/redis-store.js';
 import { makeCertificate } from '../support/certificates.js';
@@ -216,7 +217,7 @@ t.test(
     });
     for (let each = 0; each < 300; each++) await desk.append('a', each);
     await server.command('CONFIG', 'SET', 'maxmemory', '1mb');
-    await t.rejects(desk.append('a', 'no room'), AWAY);
+    await t.rejects(desk.append('a', 'no room'), { ...AWAY, message: 'the store is full' });
     await desk.hears(/^fault OOM/);
     t.equal((await desk.data('a')).length, 100);
     t.equal((await desk.data('a')).at(-1), 299);
@@ -226,6 +227,59 @@ t.test(
     t.same(data.slice(-2), [299, 'room'], 'nothing that was refused is there');
   },
 );
+
+t.test('told that it can not / for now → unavailable, and what stands in the way in words', async (t) => {
+  const server = await redisServer(t);
+  const desk = await RedisDesk.open(t, server.url);
+  const cases = [
+    ['CONFIG SET maxmemory 1', 'the store is full', 'CONFIG SET maxmemory 0'],
+    [
+      'CONFIG SET min-replicas-to-write 1',
+      'the store has too few replicas',
+      'CONFIG SET min-replicas-to-write 0',
+    ],
+    ['REPLICAOF 127.0.0.1 1', 'the store is a replica that takes nothing', 'REPLICAOF NO ONE'],
+    [
+      'ACL SETUSER default -evalsha',
+      'the store does not let this server do that',
+      'ACL SETUSER default +evalsha',
+    ],
+  ] as const;
+  const tell = (line: string) => {
+    const [name = '', ...args] = line.split(' ');
+    return server.command(name, ...args);
+  };
+  for (const [hinder, message, undo] of cases) {
+    await tell(hinder);
+    await t.rejects(desk.append('a', 'in vain'), { ...AWAY, message }, hinder);
+    await tell(undo);
+    await appendSoon(desk, 'a', 'again');
+  }
+  t.notOk((await desk.data('a')).includes('in vain'));
+});
+
+t.test('told that it can not / in every way of Redis → words of its own, or no refusal at all', (t) => {
+  const reply = (text: string) => Object.assign(new Error(text), { name: 'ReplyError' });
+  const told = [
+    [
+      "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+      /disk/,
+    ],
+    ['LOADING Redis is loading the dataset in memory', /reading what it has kept/],
+    ['BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.', /busy/],
+    ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", /lost its master/],
+    ['CLUSTERDOWN The cluster is down', /cluster .* is down/],
+    ['TRYAGAIN Multiple keys request during rehashing of slot', /moving/],
+    ['NOAUTH Authentication required.', /not let this server in/],
+    ['ERR max number of clients reached', /no more connections/],
+  ] as const;
+  for (const [text, words] of told) t.match(away(reply(text)), { code: 'unavailable', message: words }, text);
+  t.match(away(new Error('connect ECONNREFUSED')), { message: 'the store does not answer' });
+  t.equal(isAway(reply('ERR wrong number of arguments')), false);
+  t.equal(isAway(reply('BUSYGROUP Consumer Group name already exists')), false);
+  t.equal(isAway('OOM'), false);
+  t.end();
+});
 
 t.test(
   'sentinel / its master is killed → found at the other one, and no offset means two messages',
