@@ -15,7 +15,7 @@ export async function serve(settings: Settings, write: (text: string) => void): 
 }
 
 async function serveAlone(settings: Settings, write: (text: string) => void): Promise<void> {
-  const { tls } = settings;
+  const { tls, unusedData } = settings;
   const { app, url } = await run({
     ...settings,
     options: { ...SERVE_DEFAULTS, ...settings.options },
@@ -24,5 +24,5 @@ async function serveAlone(settings: Settings, write: (text: string) => void): Pr
     makesLobby: true,
     prepare: (app) => tls && replaceOnHangup(tls, app.log, (files) => replaceCertificate(app, files)),
   });
-  announce(app.earshot.options, { url, write, warn: (text) => app.log.warn(text) });
+  announce(app.earshot.options, { url, unusedData, write, warn: (text) => app.log.warn(text) });
 }

@@ -216,3 +216,10 @@ t.test('token / what it can not sign, or is typed wrong → exit 2, in words', a
     t.match(stderr, /^error: .*(?:--sub|--expires-in|--channel)/);
   }
 });
+
+t.test('backup / of a folder that the store of today does not use → that folder all the same', async (t) => {
+  const data = t.testdir({});
+  const said = { EARSHOT_DATA: data, EARSHOT_STORE: 'redis://redis:6379' };
+  const copied = await earshot({ args: ['backup', `${data}/copy`], env: said });
+  failsWith(t, copied, 1, new RegExp(`the data folder ${data} has no data of Earshot in it`));
+});

@@ -6,14 +6,13 @@ import { eventually } from '../support/app.js';
 import { eventsIn } from '../support/events.js';
 import { Lineage } from '../support/lineage.js';
 import { peer } from '../support/peer.js';
-import type { Reader } from '../support/readers.js';
+import { byCommand, byPost, follow, JSON_TYPE } from '../support/persistence.js';
 import { CURSOR_READERS, STREAM_READERS } from '../support/readers.js';
 import type { Environment } from '../support/recipe-nodes.js';
 import { recipeNginx, recipeNode, recipeRedis } from '../support/recipe-nodes.js';
 
 const RECIPE = 'docs/recipes/two-nodes.md';
 const CHANNEL = 'orders';
-const JSON_TYPE = { 'content-type': 'application/json' };
 const EAGER = { minBackoffMs: 20, maxBackoffMs: 200 };
 const TIMES = 10;
 /** So that what is published as fast as it goes is not too fast. */
@@ -61,56 +60,9 @@ class Story {
     if (number % 3 === 2) return void (await this.#client.publish(CHANNEL, number));
     const send = number % 3 === 0 ? byPost : byCommand;
     for (let stored = 0; stored < (number % 4 === 0 ? 2 : 1); ) {
-      if (await send(this.#url, number, Math.floor(number / 3))) stored++;
+      if (await send(this.#url, CHANNEL, number, Math.floor(number / 3))) stored++;
     }
   }
-}
-
-async function byPost(url: string, number: number, seq: number): Promise<boolean> {
-  const headers = { ...JSON_TYPE, 'producer-id': 'post', 'producer-epoch': '0', 'producer-seq': String(seq) };
-  const body = `[${number}]`;
-  const { status } = await fetch(`${url}/v1/stream/${CHANNEL}`, { method: 'POST', headers, body });
-  return stored(status, [200, 204]);
-}
-
-async function byCommand(url: string, number: number, seq: number): Promise<boolean> {
-  const producer = { id: 'command', epoch: 0, seq };
-  const body = JSON.stringify([{ type: 'publish', id: 1, channel: CHANNEL, data: number, producer }]);
-  const response = await fetch(`${url}/v1/commands`, { method: 'POST', headers: JSON_TYPE, body });
-  const text = await response.text();
-  if (response.status === 200 && JSON.parse(text)[0].type !== 'published') throw new Error(text);
-  return stored(response.status, [200]);
-}
-
-/** False where nobody knows, or it was refused for now. */
-function stored(status: number, good: readonly number[]): boolean {
-  if (!good.includes(status) && status < 502) throw new Error(`answered ${status}`);
-  return good.includes(status);
-}
-
-/** Reads until it has everything; `restless`: it comes back by itself after each message. */
-async function follow(port: number, read: Reader, restless: boolean, story: Story): Promise<Lineage> {
-  const positions = new Lineage();
-  positions.begins(CHANNEL, true);
-  let text: string | undefined;
-  const isOver = () => positions.faults.length > 0 || positions.hasAllBefore(CHANNEL, story.total);
-  while (!isOver()) {
-    const [leave, before] = [new AbortController(), positions.messages];
-    const cursor = {
-      text,
-      beginsByOffset: true,
-      came(next: string) {
-        cursor.text = next;
-      },
-    };
-    const heard = () => {
-      if (isOver() || (restless && positions.messages > before)) leave.abort();
-    };
-    const [channels, waitMs, byLastEventId] = [[CHANNEL], 25_000, true];
-    await read({ port, channels, positions, cursor, leave: leave.signal, waitMs, byLastEventId, heard });
-    text = cursor.text;
-  }
-  return positions;
 }
 
 /** Everything that a subscription brings, in the order in which it came. */
@@ -145,9 +97,11 @@ t.test(
     const story = new Story(url, clients[0] ?? connect(wsUrl));
     const readers = Object.entries({ ...STREAM_READERS, ...CURSOR_READERS });
     const following = [
-      ...readers.map(
-        async ([name, read]) => [name, await follow(port, read, /socket|events/i.test(name), story)] as const,
-      ),
+      ...readers.map(async ([name, read]) => {
+        const restless = /socket|events/i.test(name);
+        const total = () => story.total;
+        return [name, await follow({ port, channel: CHANNEL, read, restless, total })] as const;
+      }),
       ...clients.map(
         async (client) =>
           ['client', await collect(client.subscribe(CHANNEL, { offset: '-1' }), story)] as const,
@@ -204,7 +158,7 @@ t.test(
     );
     t.strictSame(await nodes[0].stop('SIGTERM'), { code: 0, signal: null });
     await eventually('all of them at one', async () => (await subscriptions()) === `0,${TIMES}`);
-    t.ok(await byCommand(url, 1, 0));
+    t.ok(await byCommand(url, CHANNEL, 1, 0));
     for (const response of await Promise.all(waiting)) {
       t.equal(response.status, 200);
       t.strictSame(await response.json(), [1]);

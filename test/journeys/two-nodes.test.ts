@@ -2,15 +2,13 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { MemoryStore } from '../../src/store/memory/memory-store.js';
 import { appOn, eventually } from '../support/app.js';
-import { Lineage } from '../support/lineage.js';
+import { byCommand, byPost, follow, JSON_TYPE } from '../support/persistence.js';
 import { nginxWith } from '../support/proxies.js';
-import type { Reader } from '../support/readers.js';
 import { CURSOR_READERS, STREAM_READERS } from '../support/readers.js';
 
 const CHANNEL = 'orders';
 const TOTAL = 60;
 const DIES_AT = 30;
-const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** Two nodes with one store, and nginx that takes turns between them. */
 async function cluster(t: Test) {
@@ -45,64 +43,8 @@ async function node(t: Test, store: MemoryStore) {
 async function publish(url: string, number: number): Promise<void> {
   const [seq, isCommand] = [Math.floor(number / 2), number % 2 === 1];
   const send = isCommand ? byCommand : byPost;
-  for (let stored = 0; stored < (number % 3 === 0 ? 2 : 1); ) if (await send(url, number, seq)) stored++;
-}
-
-async function byPost(url: string, number: number, seq: number): Promise<boolean> {
-  const headers = { ...JSON_TYPE, 'producer-id': 'post', 'producer-epoch': '0', 'producer-seq': String(seq) };
-  const { status } = await fetch(`${url}/v1/stream/${CHANNEL}`, {
-    method: 'POST',
-    headers,
-    body: `[${number}]`,
-  });
-  return done(status, [200, 204]);
-}
-
-async function byCommand(url: string, number: number, seq: number): Promise<boolean> {
-  const producer = { id: 'command', epoch: 0, seq };
-  const body = JSON.stringify([{ type: 'publish', id: 1, channel: CHANNEL, data: number, producer }]);
-  const response = await fetch(`${url}/v1/commands`, { method: 'POST', headers: JSON_TYPE, body });
-  const text = await response.text();
-  if (response.status === 200 && JSON.parse(text)[0].type !== 'published') throw new Error(text);
-  return done(response.status, [200]);
-}
-
-/** False where nobody is behind the proxy just now, so that nobody knows. */
-function done(status: number, good: readonly number[]): boolean {
-  if (!good.includes(status) && status < 502) throw new Error(`answered ${status}`);
-  return good.includes(status);
-}
-
-/** Reads until it has everything; `restless`: it comes back by itself after each thing that it hears. */
-async function follow(port: number, read: Reader, restless: boolean): Promise<Lineage> {
-  const positions = new Lineage();
-  positions.begins(CHANNEL, true);
-  let text: string | undefined;
-  const isOver = () => positions.faults.length > 0 || positions.hasAllBefore(CHANNEL, TOTAL);
-  while (!isOver()) {
-    const leave = new AbortController();
-    const cursor = {
-      text,
-      beginsByOffset: true,
-      came(next: string) {
-        cursor.text = next;
-      },
-    };
-    await read({
-      port,
-      channels: [CHANNEL],
-      positions,
-      cursor,
-      leave: leave.signal,
-      waitMs: 25_000,
-      byLastEventId: true,
-      heard: () => {
-        if (restless || isOver()) leave.abort();
-      },
-    });
-    text = cursor.text;
-  }
-  return positions;
+  for (let stored = 0; stored < (number % 3 === 0 ? 2 : 1); )
+    if (await send(url, CHANNEL, number, seq)) stored++;
 }
 
 t.test('two nodes / taking turns, and one that dies → nothing is lost, nothing comes twice', async (t) => {
@@ -111,7 +53,10 @@ t.test('two nodes / taking turns, and one that dies → nothing is lost, nothing
   const { longPoll, poll, events } = STREAM_READERS;
   const { readPoll, readLongPoll, readEvents } = CURSOR_READERS;
   const following = Object.entries({ longPoll, poll, events, readPoll, readLongPoll, readEvents }).map(
-    async ([name, read]) => [name, await follow(port, read, name.toLowerCase().includes('events'))] as const,
+    async ([name, read]) => {
+      const restless = name.toLowerCase().includes('events');
+      return [name, await follow({ port, channel: CHANNEL, read, restless, total: () => TOTAL })] as const;
+    },
   );
   const all = (served: ReadonlySet<string>) =>
     [`GET /v1/stream/${CHANNEL}`, `POST /v1/stream/${CHANNEL}`, 'GET /v1/read', 'POST /v1/commands'].every(

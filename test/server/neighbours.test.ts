@@ -6,10 +6,14 @@ import type { Test } from 'tap';
 import t from 'tap';
 import type { Bus, EarshotOptions } from '../../src/index.js';
 import { MemoryStore } from '../../src/index.js';
+import type { RunningApp } from '../support/app.js';
 import { appOn, eventually } from '../support/app.js';
+import { LEASE_MS } from '../support/neighbourhood.js';
 import { KEY } from '../support/operator.js';
+import type { Received } from '../support/peer.js';
 import { peer } from '../support/peer.js';
 import { redisServer } from '../support/redis.js';
+import { startServer } from '../support/spawn.js';
 
 const SECRET = 'the secret of these tests, longer than thirty-two bytes';
 const OTHER_PROCESS = fileURLToPath(new URL('../support/neighbour.mjs', import.meta.url));
@@ -119,6 +123,7 @@ onTwoNodes(
 
 onTwoNodes('orders / given to one node → carried out on the other', async (t, { a, b }) => {
   const { earshot } = a.app;
+  const before = [await as('ann', 'id-1'), await as('bob')]; // a later one of bob is none of those that are revoked
   const on = async (user: string, jti?: string) => {
     const found = await peer(t, b.wsUrl, await as(user, jti));
     return Object.assign(found, { id: (await found.next('welcome')).session });
@@ -143,8 +148,7 @@ onTwoNodes('orders / given to one node → carried out on the other', async (t, 
   const revoked = await operator(a.url, 'POST', '/revoke', { user: 'bob' });
   t.strictSame(await revoked.json(), { ended: 0 });
   t.match(await four.closed, { code: 4401 });
-  for (const [user, jti] of [['ann', 'id-1'], ['bob']] as const)
-    t.equal((await fetch(`${b.url}/v1/session`, await as(user, jti))).status, 401);
+  for (const token of before) t.equal((await fetch(`${b.url}/v1/session`, token)).status, 401);
 });
 
 t.test('orders / a node starts after them → it refuses what was revoked before', async (t) => {
@@ -159,28 +163,73 @@ t.test('orders / a node starts after them → it refuses what was revoked before
   t.equal(await status('id-2'), 200);
 });
 
-t.test('processes / one is killed → its members are there for the lease, then left by timeout', async (t) => {
-  const emitter = new EventEmitter();
-  const a = await appOn(t, { bus: busOf(emitter) });
-  const child = fork(OTHER_PROCESS, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  const url = await new Promise<string>((resolve) => {
-    child.on('message', (said: { readonly text?: string; readonly url?: string }) => {
-      if (said.text !== undefined) emitter.emit('news', said.text);
-      if (said.url !== undefined) resolve(said.url);
+/** A node of this process, and one in a process of its own, where `kill` ends it without a word. */
+interface Pair {
+  readonly a: RunningApp;
+  readonly otherUrl: string;
+  kill(): Promise<unknown>;
+}
+
+/** How they may hear each other. */
+const PAIRS: Readonly<Record<string, (t: Test) => Promise<Pair>>> = {
+  async 'a bus of processes'(t) {
+    const emitter = new EventEmitter();
+    const a = await appOn(t, { bus: busOf(emitter), token: { secret: SECRET } });
+    const env = { ...process.env, EARSHOT_TOKEN_SECRET: SECRET };
+    const child = fork(OTHER_PROCESS, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const kill = async () => {
+      if (child.kill('SIGKILL')) await once(child, 'exit');
+    };
+    t.teardown(kill);
+    const otherUrl = await new Promise<string>((resolve) => {
+      child.on('message', (said: { readonly text?: string; readonly url?: string }) => {
+        if (said.text !== undefined) emitter.emit('news', said.text);
+        if (said.url !== undefined) resolve(said.url);
+      });
     });
-  });
-  emitter.on('news', (text) => child.connected && child.send({ text }));
-  const ann = await peer(t, a.wsUrl);
-  await ann.call({ type: 'subscribe', channel: 'room', presence: true });
-  const bob = await peer(t, `${url.replace('http', 'ws')}/ws`);
-  await bob.call({ type: 'subscribe', channel: 'room' });
-  const { member } = await ann.next('joined');
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  const killedAt = performance.now();
-  t.equal(a.app.earshot.presence('room').count, 2);
-  t.match(await ann.next('left'), { member, cause: 'timeout' });
-  t.ok(performance.now() - killedAt > 3500, 'not before the lease');
-  t.equal(a.app.earshot.presence('room').count, 1);
-});
+    emitter.on('news', (text) => child.connected && child.send({ text }));
+    return { a, otherUrl, kill };
+  },
+  async Redis(t) {
+    const { url: store } = await redisServer(t);
+    const a = await appOn(t, { store, token: { secret: SECRET } });
+    const env = { EARSHOT_STORE: store, EARSHOT_DATA: undefined, EARSHOT_TOKEN_SECRET: SECRET };
+    const other = await startServer(t, { env });
+    return { a, otherUrl: other.url, kill: () => other.stop('SIGKILL') };
+  },
+};
+
+for (const [name, start] of Object.entries(PAIRS)) {
+  t.test(
+    `${name}, processes / one is killed → its members are there for the lease, then left by timeout`,
+    async (t) => {
+      const { a, otherUrl, kill } = await start(t);
+      const { earshot } = a.app;
+      const ann = await peer(t, a.wsUrl, await as('ann'));
+      await ann.call({ type: 'subscribe', channel: 'room', presence: true });
+      const there = await peer(t, `${otherUrl.replace('http', 'ws')}/ws`, await as('bob'));
+      await there.call({ type: 'subscribe', channel: 'room' });
+      const { member: killed } = await ann.next('joined');
+      const here = await peer(t, a.wsUrl, await as('bob'));
+      await here.call({ type: 'subscribe', channel: 'room' });
+      const { member: left } = await ann.next('joined');
+      await kill();
+      const killedAtMs = performance.now();
+      t.equal(earshot.presence('room').count, 3);
+      t.strictSame(await ann.next('left').then(whoAndWhy), { member: killed, cause: 'timeout' });
+      const afterMs = performance.now() - killedAtMs;
+      t.ok(afterMs > LEASE_MS - 1500, `not before the lease: ${afterMs} ms`);
+      t.ok(afterMs < LEASE_MS + 2000, `and no later: ${afterMs} ms`);
+      const { members, count } = earshot.presence('room');
+      t.equal(count, 2);
+      t.match(members, [{ user: 'ann' }, left], 'whoever is here too is there all the while');
+      here.socket.terminate();
+      t.strictSame(await ann.next('left').then(whoAndWhy), { member: left, cause: 'closed' });
+      t.equal(earshot.presence('room').count, 1);
+    },
+  );
+}
+
+function whoAndWhy({ member, cause }: Received<'left'>) {
+  return { member, cause };
+}

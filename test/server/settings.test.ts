@@ -100,10 +100,6 @@ t.test('settings / one that can not be → a line that names it, exit 2', async 
       /^store: expected memory, lmdb, or an address like redis:.* \(env EARSHOT_STORE\)$/,
       { EARSHOT_STORE: 'oracle' },
     ],
-    'a folder, and a store that has none': [
-      { dev: true, store: 'memory', data: 'here' },
-      /^data: is of the store lmdb, and store is not that/,
-    ],
     'an unknown limit': [
       { config: `${dir}/limit.json` },
       /^limits\.maxSpeed: unknown option.* \(file .*limit\.json\)$/,
@@ -135,6 +131,61 @@ t.test('settings / one that can not be → a line that names it, exit 2', async 
     await t.test(name, async (t) => failsWith(t, 2, line, flags, env));
   }
 });
+
+t.test(
+  'settings / a folder, and a store that has none → refused where one hand has said both, else not used',
+  async (t) => {
+    const dir = t.testdir({
+      'both.json': '{"store":"memory","data":"here"}',
+      'store.json': '{"store":"memory"}',
+      'data.json': '{"data":"here"}',
+    });
+    const both = { config: `${dir}/both.json` };
+    const store = { config: `${dir}/store.json` };
+    const data = { config: `${dir}/data.json` };
+    const [image, redis] = [{ EARSHOT_DATA: 'here' }, { EARSHOT_STORE: 'redis://redis:6379' }];
+    const refused: readonly (readonly [Flags, NodeJS.ProcessEnv?])[] = [
+      [{ store: 'memory', data: 'here' }],
+      [{ data: 'here' }, redis],
+      [{ ...store, data: 'here' }],
+      [both],
+    ];
+    for (const [flags, env] of refused)
+      await failsWith(
+        t,
+        2,
+        /^data: is of the store lmdb, and store is not that/,
+        { ...flags, dev: true },
+        env,
+      );
+    const variable = 'env EARSHOT_DATA';
+    const unused: readonly (readonly [string, Flags, NodeJS.ProcessEnv?])[] = [
+      [variable, { store: 'memory' }, image],
+      [variable, { store: 'redis://redis:6379' }, image],
+      [variable, {}, { ...image, ...redis }],
+      [variable, store, image],
+      [variable, both, image],
+      [`file ${dir}/data.json`, data, redis],
+      [`file ${dir}/data.json`, { ...data, store: 'memory' }],
+    ];
+    for (const [from, flags, env = {}] of unused) {
+      const settings = await settingsFrom({ ...flags, dev: true }, env);
+      t.strictSame(settings.unusedData, { path: 'here', from });
+      const row = inForce(settings).find(({ name }) => name === 'data');
+      t.strictSame(row, { name: 'data', value: null, from: `${from}, not used` });
+    }
+    const used = await settingsFrom({ dev: true }, image);
+    t.match(used, { options: { data: 'here' }, unusedData: undefined });
+    const own = await settingsFrom({ ...both, dev: true, store: 'lmdb' }, {});
+    t.match(
+      own,
+      { options: { data: 'here' }, unusedData: undefined },
+      'what is nearer names the one it is of',
+    );
+    const promise = { ...redis, EARSHOT_FSYNC: 'true' };
+    await failsWith(t, 2, /^fsync: is of the store lmdb/, { dev: true }, promise);
+  },
+);
 
 t.test('settings / development mode where others reach it → refused, unless it is meant', async (t) => {
   for (const host of [

@@ -1,12 +1,14 @@
+import { existsSync } from 'node:fs';
 import t from 'tap';
 import { parseOffset } from '../../src/protocol/offset.js';
 import { AddressError, parseRedisAddress, publicAddress } from '../../src/store/redis/link/address.js';
+import { away, isAway } from '../../src/store/redis/link/errors.js';
 import { verifyServer } from '../../src/store/redis/link/verify.js';
 import { RedisStore } from '../../src/store/redis/redis-store.js';
 import { makeCertificate } from '../support/certificates.js';
 import { redisCluster, redisSentinel, redisServer } from '../support/redis.js';
 import { RedisDesk } from '../support/redis-desk.js';
-import { startServer } from '../support/spawn.js';
+import { dataFolder, startServer } from '../support/spawn.js';
 
 t.setTimeout(300_000);
 
@@ -215,7 +217,7 @@ t.test(
     });
     for (let each = 0; each < 300; each++) await desk.append('a', each);
     await server.command('CONFIG', 'SET', 'maxmemory', '1mb');
-    await t.rejects(desk.append('a', 'no room'), AWAY);
+    await t.rejects(desk.append('a', 'no room'), { ...AWAY, message: 'the store is full' });
     await desk.hears(/^fault OOM/);
     t.equal((await desk.data('a')).length, 100);
     t.equal((await desk.data('a')).at(-1), 299);
@@ -225,6 +227,59 @@ t.test(
     t.same(data.slice(-2), [299, 'room'], 'nothing that was refused is there');
   },
 );
+
+t.test('told that it can not / for now → unavailable, and what stands in the way in words', async (t) => {
+  const server = await redisServer(t);
+  const desk = await RedisDesk.open(t, server.url);
+  const cases = [
+    ['CONFIG SET maxmemory 1', 'the store is full', 'CONFIG SET maxmemory 0'],
+    [
+      'CONFIG SET min-replicas-to-write 1',
+      'the store has too few replicas',
+      'CONFIG SET min-replicas-to-write 0',
+    ],
+    ['REPLICAOF 127.0.0.1 1', 'the store is a replica that takes nothing', 'REPLICAOF NO ONE'],
+    [
+      'ACL SETUSER default -evalsha',
+      'the store does not let this server do that',
+      'ACL SETUSER default +evalsha',
+    ],
+  ] as const;
+  const tell = (line: string) => {
+    const [name = '', ...args] = line.split(' ');
+    return server.command(name, ...args);
+  };
+  for (const [hinder, message, undo] of cases) {
+    await tell(hinder);
+    await t.rejects(desk.append('a', 'in vain'), { ...AWAY, message }, hinder);
+    await tell(undo);
+    await appendSoon(desk, 'a', 'again');
+  }
+  t.notOk((await desk.data('a')).includes('in vain'));
+});
+
+t.test('told that it can not / in every way of Redis → words of its own, or no refusal at all', (t) => {
+  const reply = (text: string) => Object.assign(new Error(text), { name: 'ReplyError' });
+  const told = [
+    [
+      "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+      /disk/,
+    ],
+    ['LOADING Redis is loading the dataset in memory', /reading what it has kept/],
+    ['BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.', /busy/],
+    ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", /lost its master/],
+    ['CLUSTERDOWN The cluster is down', /cluster .* is down/],
+    ['TRYAGAIN Multiple keys request during rehashing of slot', /moving/],
+    ['NOAUTH Authentication required.', /not let this server in/],
+    ['ERR max number of clients reached', /no more connections/],
+  ] as const;
+  for (const [text, words] of told) t.match(away(reply(text)), { code: 'unavailable', message: words }, text);
+  t.match(away(new Error('connect ECONNREFUSED')), { message: 'the store does not answer' });
+  t.equal(isAway(reply('ERR wrong number of arguments')), false);
+  t.equal(isAway(reply('BUSYGROUP Consumer Group name already exists')), false);
+  t.equal(isAway('OOM'), false);
+  t.end();
+});
 
 t.test(
   'sentinel / its master is killed → found at the other one, and no offset means two messages',
@@ -275,7 +330,11 @@ t.test(
     const url = server.urlAs('ann', 'secret-of-ann');
     const fault = await RedisStore.open({ address: parseRedisAddress(url) }).catch((error: Error) => error);
     t.match(fault, { name: 'RedisFault', message: /can't be reached: .*certificate/i });
-    const env = { EARSHOT_STORE: url, EARSHOT_DATA: undefined, NODE_EXTRA_CA_CERTS: certificate.certFile };
+    const env = {
+      EARSHOT_STORE: url,
+      EARSHOT_DATA: dataFolder(t),
+      NODE_EXTRA_CA_CERTS: certificate.certFile,
+    };
     const node = await startServer(t, { env });
     const posted = await fetch(`${node.url}/v1/stream/lobby`, {
       method: 'POST',
@@ -286,6 +345,8 @@ t.test(
     t.same(await (await fetch(`${node.url}/v1/stream/lobby?offset=-1`)).json(), ['hello']);
     t.equal((await node.stop()).code, 0);
     t.notMatch(node.stdout() + node.stderr(), 'secret-of-ann');
+    t.match(node.stdout(), /"data is not used \(env EARSHOT_DATA\): it is of the store lmdb/);
+    t.notOk(existsSync(env.EARSHOT_DATA), 'no folder is made');
   },
 );
 

@@ -48,6 +48,8 @@ export async function startChild(
   await once(child, 'spawn');
   const { pid } = child;
   if (pid === undefined) throw new Error(`${file} was started without a pid`);
+  const forget = endWithThisProcess(pid);
+  void ended.then(forget);
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     signalGroup(pid, signal);
     const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), STOP_MS);
@@ -66,6 +68,16 @@ export async function startChild(
     write: (text) => child.stdin.write(text),
     finish: () => child.stdin.end(),
   };
+}
+
+/** Where this process is killed, no teardown runs: a shell that then reads the end of its stdin kills the group. */
+function endWithThisProcess(pid: number): () => void {
+  const script = `read -r _; kill -s KILL -- -${pid}`;
+  const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  guard.on('error', () => {}); // without a shell it is as if there were none
+  guard.stdin.on('error', () => {});
+  guard.unref();
+  return () => guard.kill('SIGKILL');
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

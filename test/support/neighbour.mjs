@@ -9,7 +9,8 @@ const bus = {
     return () => void process.off('message', take);
   },
 };
-const app = await createApp({ dev: true, bus });
+const token = { secret: process.env.EARSHOT_TOKEN_SECRET };
+const app = await createApp({ dev: true, bus, token });
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
 process.send({ url });
 process.once('disconnect', () => process.exit());

@@ -1,5 +1,9 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { eventually } from './app.js';
 import { freePort, runProcess } from './spawn.js';
 import { tool } from './tools.js';
 
@@ -31,6 +35,24 @@ t.test('process / a variable that is undefined → is taken away', async (t) => 
     { env },
   );
   t.equal(stdout.trim(), 'a,');
+});
+
+t.test('child / whoever has started it is killed → it ends too', async (t) => {
+  const parent = fork(fileURLToPath(new URL('abandoner.ts', import.meta.url)));
+  t.teardown(() => parent.kill('SIGKILL'));
+  const [pid]: number[] = await once(parent, 'message');
+  t.ok(pid);
+  const runs = () => {
+    try {
+      return process.kill(pid ?? 0, 0);
+    } catch {
+      return false;
+    }
+  };
+  t.ok(runs());
+  parent.kill('SIGKILL');
+  await once(parent, 'exit');
+  await eventually('its end', () => !runs());
 });
 
 t.test('free port / asked for → nothing listens there', async (t) => {

@@ -21,8 +21,8 @@ export function backupCommand(io: Io): Command {
     .argument('<to>', 'a folder that is empty, or not there')
     .addHelpText('after', HELP)
     .action(async (to: string, flags: Readonly<Record<string, unknown>>) => {
-      const { options } = await settingsFrom(flags, io.env, io.cwd);
-      const path = dataPath(options);
+      const { options, unusedData } = await settingsFrom(flags, io.env, io.cwd);
+      const path = unusedData?.path ?? dataPath(options); // a folder may outlive the store that it was of
       await backUp(path, to);
       print(io, `${path} is copied to ${to}`);
     });

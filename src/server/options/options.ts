@@ -99,7 +99,7 @@ export const optionsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'the folder of the lmdb store, made where it is not there; default: earshot-data, in development .earshot, in the working directory',
+      'the folder of the lmdb store, made where it is not there; no other store has one. Default: earshot-data, in development .earshot, in the working directory',
     ),
   fsync: z
     .boolean()

@@ -73,11 +73,15 @@ export function loggerOf({
   };
 }
 
+export interface Announced {
+  readonly url: string;
+  readonly unusedData: Settings['unusedData'];
+  readonly warn: (text: string) => void;
+  readonly write: (text: string) => void;
+}
+
 /** What is said to whoever has started the server. */
-export function announce(
-  options: ResolvedOptions,
-  { url, warn, write }: { url: string; warn: (text: string) => void; write: (text: string) => void },
-): void {
+export function announce(options: ResolvedOptions, { url, unusedData, warn, write }: Announced): void {
   const { dev, token, prefix, store } = options;
   if (dev) {
     write(`Earshot is ready: open ${url}${prefix}/\n`);
@@ -90,6 +94,8 @@ export function announce(
   if (secrets.some((secret) => Buffer.byteLength(secret) < WEAK_SECRET_BYTES)) {
     warn(`a token secret is shorter than ${WEAK_SECRET_BYTES} bytes: it can be guessed`);
   }
+  if (unusedData)
+    warn(`data is not used (${unusedData.from}): it is of the store lmdb, and store is not that`);
 }
 
 /** In development it is there from the beginning, for `curl` too. */

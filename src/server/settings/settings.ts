@@ -25,6 +25,8 @@ export interface Settings {
   readonly allowPublicDev: boolean;
   /** As they were given, already checked one by one; not yet with each other. */
   readonly options: EarshotOptions;
+  /** The folder that was said and is not used, since the store is another one. */
+  readonly unusedData: { readonly path: string; readonly from: string } | undefined;
   /** Where each setting was said that was: `flag --port`, `env PORT`, `file earshot.config.json`. */
   readonly from: ReadonlyMap<string, string>;
 }
@@ -92,7 +94,9 @@ class Layers {
     }
     if (!result.success || this.#faults.length > 0) throw new OptionsError(this.#faults.join('; '));
     const { host, port, backlog, workers, tls, logLevel, logFormat, allowPublicDev, dev } = result.data;
-    const own = new Set(OWN_KEYS);
+    const unusedData = this.#unusedData(result.data);
+    const left = new Set([...OWN_KEYS, ...(unusedData ? ['data'] : [])]);
+    if (unusedData) this.#from.set('data', `${unusedData.from}, not used`);
     return {
       listen: { host, port, ...(backlog !== undefined && { backlog }) },
       workers,
@@ -100,7 +104,8 @@ class Layers {
       logLevel: logLevel ?? (dev ? 'warn' : 'info'),
       logFormat,
       allowPublicDev,
-      options: Object.fromEntries(Object.entries(this.#values).filter(([key]) => !own.has(key))),
+      options: Object.fromEntries(Object.entries(this.#values).filter(([key]) => !left.has(key))),
+      unusedData,
       from: this.#from,
     };
   }
@@ -113,6 +118,16 @@ class Layers {
       if (!(error instanceof TextError)) throw error;
       this.#faults.push(`${name}: ${error.message} (${from})`);
     }
+  }
+
+  /**
+   * A variable may always be there, as an image has it, and a file may name what then is not used. A flag is meant, and so is what
+   * a file says beside the store that it names: they stay, and are refused.
+   */
+  #unusedData({ store, data: path }: Pick<EarshotOptions, 'store' | 'data'>): Settings['unusedData'] {
+    const from = this.#from.get('data');
+    if (path === undefined || from === undefined || store === 'lmdb') return undefined;
+    return from.startsWith('flag ') || from === this.#from.get('store') ? undefined : { path, from };
   }
 
   /** Where a fault was said; what has no name of its own can only be in the file. */

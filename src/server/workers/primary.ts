@@ -45,7 +45,7 @@ export async function servePrimary(settings: Settings, write: (text: string) => 
   try {
     const url = await crew.start();
     if (crew.isEnding) return;
-    announce(options, { url, write, warn: (text) => log.warn(text) });
+    announce(options, { url, unusedData: settings.unusedData, write, warn: (text) => log.warn(text) });
   } catch (error) {
     if (crew.isEnding) return; // it was told to end before it was up, and does
     signals.uninstall();

@@ -72,7 +72,7 @@ export class Runner {
     } catch (error) {
       if (error instanceof Refused || !isAway(error)) throw error;
       this.fault(error);
-      throw away();
+      throw away(error);
     }
   }
 
