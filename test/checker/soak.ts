@@ -9,16 +9,18 @@ import { verdictText } from '../../src/cli/check/report.js';
 import { ROOT } from '../support/spawn.js';
 import { targetOf, token } from './live.js';
 import { Memory } from './memory.js';
+import { NodesTrouble } from './nodes-trouble.js';
 import { Trouble } from './trouble.js';
 
-const HELP = `usage: npm run soak -- [--minutes 30] [--seed 1]
+const HELP = `usage: npm run soak -- [--minutes 30] [--seed 1] [--nodes]
 Checks a server on the durable store for so long, with kills in the first quarter, and with cuts, stalls and delays
-throughout. Prints the verdict, and how the memory of the process that lived on has grown. Exits with 1 where a promise
+throughout. With --nodes it is two nodes on one Redis, with kills, pauses and cuts throughout. Prints the verdict, and how the memory of the process that lived on has grown. Exits with 1 where a promise
 was broken: then the history is kept.`;
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '30' },
+    nodes: { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now()) },
     help: { type: 'boolean', default: false },
   },
@@ -39,12 +41,14 @@ async function main(minutes: number, seed: string): Promise<number> {
 /** 0 where everything was as promised. */
 async function soak(t: Parameters<typeof Trouble.start>[0], seconds: number, seed: string): Promise<number> {
   console.log(`seed ${seed}`);
-  const trouble = await Trouble.start(t, {
-    authenticated: ['subscribe', 'publish', 'history'], // its channels have the default retention: the log is bounded
-    random: new Random(`${seed} faults`),
-    everyMs: [500, 4000],
-    killsForMs: (seconds * 1000) / 4,
-  });
+  const trouble = values.nodes
+    ? await NodesTrouble.start(t, new Random(`${seed} nodes`), [500, 4000])
+    : await Trouble.start(t, {
+        authenticated: ['subscribe', 'publish', 'history'], // its channels have the default retention: the log is bounded
+        random: new Random(`${seed} faults`),
+        everyMs: [500, 4000],
+        killsForMs: (seconds * 1000) / 4,
+      });
   const memory = new Memory(() => trouble.pid);
   t.teardown(() => memory.stop());
   mkdirSync(join(ROOT, 'artifacts/checker'), { recursive: true });
@@ -62,7 +66,7 @@ async function soak(t: Parameters<typeof Trouble.start>[0], seconds: number, see
   const verdict = await judgeFile(file.path);
   console.log(JSON.stringify(trouble.counts));
   console.log(verdictText(verdict));
-  console.log(memory.text());
+  if (!values.nodes) console.log(memory.text()); // of nodes none lives on
   if (verdict.clean) rmSync(file.path);
   else console.log(`the history is in ${file.path}`);
   return verdict.clean ? 0 : 1;

@@ -139,6 +139,7 @@ function serve(t: Teardown, { data, port, options }: Serving): Promise<RunningSe
   return startServer(t, {
     command: ['serve', '--port', String(port), '--data', data, '--workers', String(workers)],
     env: {
+      EARSHOT_CHECK_SEED: undefined, // no setting of a server
       EARSHOT_TOKEN_SECRET: SECRET,
       EARSHOT_ANONYMOUS: 'true',
       EARSHOT_CHANNELS: JSON.stringify({ 'check/**': { authenticated, anonymous: [] } }),
