@@ -9,7 +9,12 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
 import { SECRET } from './live.js';
 
+/** What has begun is ended, also where all faults are to end. */
+const NEVER = new AbortController().signal;
+
 type What = EventOf<'fault'>['what'];
+
+type Noted = (what: What) => void;
 
 /** What is done, and as what the history knows it. */
 const FAULTS = {
@@ -19,8 +24,19 @@ const FAULTS = {
   stallStore: 'stall',
   silence: 'cut', // of what the nodes hear alone
   killStore: 'restart',
+  emptyStore: 'restart', // and a loss
 } as const satisfies Readonly<Record<string, What>>;
 type Fault = keyof typeof FAULTS;
+
+/** What happens to nodes and what happens to the store goes on beside each other, so that it meets in every way. */
+const BAGS: ReadonlyArray<readonly Fault[]> = [
+  ['killNode', 'pauseNode'],
+  ['cutStore', 'cutStore', 'stallStore', 'silence', 'silence', 'killStore', 'killStore', 'emptyStore'],
+];
+/** What was on its way when Redis ended has come by then, but from a node that is paused. */
+const ON_ITS_WAY_MS = 500;
+/** A node that finds no store ends, and is started again by whoever runs it. */
+const STARTS = 10;
 
 /** A node, and its own way to Redis. */
 interface Node {
@@ -29,10 +45,19 @@ interface Node {
   server: RunningServer;
 }
 
+export interface NodesOptions {
+  readonly random: Random;
+  /** Between the end of one fault and the next of its kind, in ms: at least, and at most. */
+  readonly everyMs: readonly [number, number];
+  /** The rule of the channels, but for who may. */
+  readonly rule?: Readonly<Record<string, unknown>>;
+  /** What whoever has a token may do on the channels; nobody else may do anything. */
+  readonly authenticated: readonly string[];
+}
+
 interface Parts {
   readonly t: Teardown;
-  readonly random: Random;
-  readonly everyMs: readonly [number, number];
+  readonly options: NodesOptions;
   readonly redis: RedisServer;
   readonly nodes: readonly [Node, Node];
   readonly front: TcpProxy;
@@ -40,7 +65,10 @@ interface Parts {
   readonly nowhere: number;
 }
 
-/** Two nodes on one Redis that keeps all it accepts, and all that may happen to them. It ends with the test. */
+/**
+ * Two nodes on one Redis that keeps all it accepts until it loses all, and what else may happen to them. It ends with
+ * the test.
+ */
 export class NodesTrouble {
   readonly url: string;
   /** How often each was done. */
@@ -51,22 +79,21 @@ export class NodesTrouble {
     stallStore: 0,
     silence: 0,
     killStore: 0,
+    emptyStore: 0,
   };
   readonly #parts: Parts;
-  #bag: Fault[] = [];
 
   private constructor(parts: Parts) {
     this.#parts = parts;
     this.url = `http://127.0.0.1:${parts.front.port}`;
   }
 
-  /** `everyMs`: between the end of one fault and the next, at least and at most. */
-  static async start(t: Teardown, random: Random, everyMs: readonly [number, number]): Promise<NodesTrouble> {
+  static async start(t: Teardown, options: NodesOptions): Promise<NodesTrouble> {
     const redis = await redisServer(t, { config: ['appendonly yes', 'appendfsync always'] });
-    const nodes = [await startNode(t, redis), await startNode(t, redis)] as const;
+    const nodes = [await startNode(t, redis, options), await startNode(t, redis, options)] as const;
     const front = await tcpProxy(t, nodes[0].port);
     front.leadTo(nodes[0].port, nodes[1].port);
-    return new NodesTrouble({ t, random, everyMs, redis, nodes, front, nowhere: await freePort() });
+    return new NodesTrouble({ t, options, redis, nodes, front, nowhere: await freePort() });
   }
 
   /** Of the first node's process that runs just now. */
@@ -75,28 +102,30 @@ export class NodesTrouble {
   }
 
   /** Goes on until the signal says so, and then everything is in order. */
-  readonly make = async (noted: (what: What) => void, signal: AbortSignal): Promise<void> => {
-    const { random, everyMs, front } = this.#parts;
-    while (!signal.aborted) {
-      await pause(random.between(...everyMs), signal);
-      if (signal.aborted) break;
-      const fault = this.#draw();
-      this.counts[fault]++;
-      noted(FAULTS[fault]);
-      await this.#do(fault, signal);
-    }
-    front.cut();
+  readonly make = async (noted: Noted, signal: AbortSignal): Promise<void> => {
+    await Promise.all(BAGS.map((bag) => this.#goOn(bag, noted, signal)));
+    this.#parts.front.cut();
   };
 
-  /** One after the other, in an order that is chance. */
-  #draw(): Fault {
-    if (this.#bag.length === 0) this.#bag = Object.keys(FAULTS).filter(isFault);
-    const [fault = 'killNode'] = this.#bag.splice(this.#parts.random.between(0, this.#bag.length - 1), 1);
-    return fault;
+  /** One of these after the other, in an order that is chance. */
+  async #goOn(all: readonly Fault[], noted: Noted, signal: AbortSignal): Promise<void> {
+    const { random, everyMs } = this.#parts.options;
+    let bag: Fault[] = [];
+    while (!signal.aborted) {
+      await pause(random.between(...everyMs), signal);
+      if (signal.aborted) return;
+      if (bag.length === 0) bag = [...all];
+      for (const fault of bag.splice(random.between(0, bag.length - 1), 1)) {
+        this.counts[fault]++;
+        noted(FAULTS[fault]);
+        await this.#do(fault, noted, signal);
+      }
+    }
   }
 
-  async #do(fault: Fault, signal: AbortSignal): Promise<void> {
-    const { random, nodes, redis } = this.#parts;
+  async #do(fault: Fault, noted: Noted, signal: AbortSignal): Promise<void> {
+    const { nodes, redis, options } = this.#parts;
+    const { random } = options;
     const node = random.pick(nodes);
     if (fault === 'killNode') await this.#killNode(node, signal);
     else if (fault === 'pauseNode') await pauseNode(node, random.between(1000, 6000), signal);
@@ -106,32 +135,40 @@ export class NodesTrouble {
       await pause(random.between(1000, 5000), signal);
       node.way.cut();
     } else if (fault === 'silence') await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    else {
+    else if (fault === 'killStore') {
       await redis.kill();
       await pause(random.between(0, 2000), signal);
       await redis.start();
+    } else {
+      await redis.kill();
+      await pause(ON_ITS_WAY_MS, NEVER);
+      noted('loss');
+      await redis.startEmpty();
     }
   }
 
   /** It ends as it is, and another starts in its place. */
   async #killNode(node: Node, signal: AbortSignal): Promise<void> {
-    const { t, random } = this.#parts;
+    const { t, options } = this.#parts;
     await node.server.stop('SIGKILL');
-    await pause(random.between(0, 1000), signal);
-    node.server = await serve(t, node.port, node.way);
+    await pause(options.random.between(0, 1000), signal);
+    for (let start = 1; ; start++) {
+      try {
+        node.server = await serve(t, node, options);
+        return;
+      } catch (error) {
+        if (start === STARTS) throw error;
+      }
+    }
   }
 
   async #cutStore({ way }: Node, signal: AbortSignal): Promise<void> {
-    const { random, redis, nowhere } = this.#parts;
+    const { options, redis, nowhere } = this.#parts;
     way.leadTo(nowhere);
     way.cut();
-    await pause(random.between(1000, 5000), signal);
+    await pause(options.random.between(1000, 5000), signal);
     way.leadTo(redis.port);
   }
-}
-
-function isFault(name: string): name is Fault {
-  return name in FAULTS;
 }
 
 async function pauseNode({ server }: Node, forMs: number, signal: AbortSignal): Promise<void> {
@@ -143,12 +180,16 @@ async function pauseNode({ server }: Node, forMs: number, signal: AbortSignal): 
   }
 }
 
-async function startNode(t: Teardown, redis: RedisServer): Promise<Node> {
+async function startNode(t: Teardown, redis: RedisServer, options: NodesOptions): Promise<Node> {
   const [way, port] = [await tcpProxy(t, redis.port), await freePort()];
-  return { port, way, server: await serve(t, port, way) };
+  return { port, way, server: await serve(t, { port, way }, options) };
 }
 
-function serve(t: Teardown, port: number, way: TcpProxy): Promise<RunningServer> {
+function serve(
+  t: Teardown,
+  { port, way }: Pick<Node, 'port' | 'way'>,
+  { authenticated, rule }: NodesOptions,
+): Promise<RunningServer> {
   return startServer(t, {
     command: ['serve', '--port', String(port), '--store', `redis://127.0.0.1:${way.port}`],
     env: {
@@ -156,9 +197,7 @@ function serve(t: Teardown, port: number, way: TcpProxy): Promise<RunningServer>
       EARSHOT_CHECK_SEED: undefined, // no setting of a server
       EARSHOT_TOKEN_SECRET: SECRET,
       EARSHOT_ANONYMOUS: 'true',
-      EARSHOT_CHANNELS: JSON.stringify({
-        'check/**': { authenticated: ['subscribe', 'publish', 'history', 'manage'], anonymous: [] },
-      }),
+      EARSHOT_CHANNELS: JSON.stringify({ 'check/**': { ...rule, authenticated, anonymous: [] } }),
       LOG_LEVEL: 'info',
     },
   });

@@ -15,20 +15,28 @@ const LOOKED_AT = 20;
 /** Where the history of a run that failed is left. */
 const KEPT = join(ROOT, 'artifacts/checker');
 const SECONDS = 90;
+/** So that all that is ever gone was lost, and whatever is said to be gone is looked into. */
+const KEEPS_ALL = { messages: 1_000_000, bytes: 2 ** 32, ageMs: 24 * 3_600_000 };
 
 t.setTimeout(240_000);
 
 t.test(
-  'two nodes on one Redis / kills and pauses of nodes, cuts and stalls of their way to Redis, kills of Redis → everything as promised',
+  'two nodes on one Redis / kills and pauses of nodes, cuts and stalls of their way to Redis, kills of Redis, with its data and without → everything as promised',
   async (t) => {
     const seed = process.env['EARSHOT_CHECK_SEED'] ?? String(Date.now());
     t.comment(`seed ${seed}`);
-    const trouble = await NodesTrouble.start(t, new Random(`${seed} nodes`), [200, 2000]);
+    const trouble = await NodesTrouble.start(t, {
+      random: new Random(`${seed} nodes`),
+      everyMs: [200, 2000],
+      authenticated: ['subscribe', 'publish', 'history', 'manage'],
+      rule: { retention: KEEPS_ALL },
+    });
     mkdirSync(KEPT, { recursive: true });
     const file = new HistoryFile(join(KEPT, `nodes-${seed}.jsonl`));
     const run = await runCheck({
       target: targetOf(trouble.url, token()),
       denied: { target: targetOf(trouble.url), channels: [] },
+      isWhole: true,
       ...{ seed, seconds: SECONDS, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
       note: file.write,
       faults: trouble.make,

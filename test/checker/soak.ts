@@ -14,8 +14,10 @@ import { Trouble } from './trouble.js';
 
 const HELP = `usage: npm run soak -- [--minutes 30] [--seed 1] [--nodes]
 Checks a server on the durable store for so long, with kills in the first quarter, and with cuts, stalls and delays
-throughout. With --nodes it is two nodes on one Redis, with kills, pauses and cuts throughout. Prints the verdict, and how the memory of the process that lived on has grown. Exits with 1 where a promise
-was broken: then the history is kept.`;
+throughout. Prints the verdict, and how the memory of the process that lived on has grown. With --nodes it is two nodes
+on one Redis, and throughout nodes are killed and paused, their way to Redis is cut and stalled, and Redis is killed
+and comes back, with its data or without; prints the verdict. Exits with 1 where a promise was broken: then the history
+is kept.`;
 
 const { values } = parseArgs({
   options: {
@@ -41,12 +43,12 @@ async function main(minutes: number, seed: string): Promise<number> {
 /** 0 where everything was as promised. */
 async function soak(t: Parameters<typeof Trouble.start>[0], seconds: number, seed: string): Promise<number> {
   console.log(`seed ${seed}`);
+  const everyMs = [500, 4000] as const;
+  const authenticated = ['subscribe', 'publish', 'history']; // its channels have the default retention: the log is bounded
   const trouble = values.nodes
-    ? await NodesTrouble.start(t, new Random(`${seed} nodes`), [500, 4000])
+    ? await NodesTrouble.start(t, { random: new Random(`${seed} nodes`), everyMs, authenticated })
     : await Trouble.start(t, {
-        authenticated: ['subscribe', 'publish', 'history'], // its channels have the default retention: the log is bounded
-        random: new Random(`${seed} faults`),
-        everyMs: [500, 4000],
+        ...{ random: new Random(`${seed} faults`), everyMs, authenticated },
         killsForMs: (seconds * 1000) / 4,
       });
   const memory = new Memory(() => trouble.pid);

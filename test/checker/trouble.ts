@@ -9,7 +9,7 @@ import { childrenOf } from '../support/workers.js';
 import { SECRET } from './live.js';
 
 type What = EventOf<'fault'>['what'];
-type Fault = Exclude<What, 'slow'>;
+type Fault = Exclude<What, 'slow' | 'loss'>;
 type Noted = (what: What) => void;
 
 /** `cut`: of all connections, or of one amid bytes; `stall`: nothing passes for a while, and then they are cut. */
