@@ -42,6 +42,7 @@ async function holds(t: Test, { name, seconds, everyMs, ...more }: Given) {
   await runCheck({
     target: targetOf(trouble.url, token()),
     denied: { target: targetOf(trouble.url), channels: [] },
+    isWhole: true,
     ...{ seed, seconds, publishers: 4, readers: 6, channels: 3, prefix: 'check' },
     note: file.write,
     faults: trouble.make,

@@ -159,7 +159,10 @@ export const PUBLISHING_LIES: Readonly<Record<string, Lie>> = {
   'a gap is not told': {
     promise: 'gap',
     tell: (scene) => {
-      const gap = scene.pick(scene.all('read.gap'), ({ step }) => step.event.offset !== null);
+      const gap = scene.pick(
+        scene.all('read.gap'),
+        (found) => found.step.event.offset !== null && scene.isSurelyAnew(found, found.step.event.offset),
+      );
       const { technique, channel, offset } = gap?.step.event ?? {};
       if (gap === undefined || technique === undefined || channel === undefined || typeof offset !== 'string')
         return undefined;

@@ -3,27 +3,33 @@ import type { HistoryEvent } from '../../src/cli/check/history/events.js';
 import { judge } from '../../src/cli/check/judge/judge.js';
 import { Random } from '../../src/cli/check/load/random.js';
 import { DELIVERY_LIES } from './lies.js';
+import { LOSS_LIES } from './lies-of-losses.js';
 import { PUBLISHING_LIES } from './lies-of-publishing.js';
-import { clean, guarded, record } from './live.js';
+import { clean, guarded, record, recordLosses } from './live.js';
 import { mutantOf, OPERATIONS } from './mutations.js';
 import { Scene } from './scene.js';
 import { historyOf } from './story.js';
 
-const LIES = Object.entries({ ...DELIVERY_LIES, ...PUBLISHING_LIES });
+const LIES = Object.entries({ ...DELIVERY_LIES, ...PUBLISHING_LIES, ...LOSS_LIES });
 const MUTANTS = 600;
 const TELLINGS = 24;
 
 const GAPS = 3;
 const RECORDINGS = 8;
 
-/** One channel is kept whole, of the other only the last messages: its readers are told of gaps. */
-const [whole, short] = await Promise.all([
-  record(t, guarded(['subscribe', 'publish', 'history', 'manage']), { seed: 'whole' }),
+/**
+ * Of one server the channels are kept whole, of another only their last messages, and of one they are lost: the readers
+ * of the last two are told of gaps.
+ */
+const [whole, short, lost] = await Promise.all([
+  record(t, guarded(['subscribe', 'publish', 'history', 'manage']), { seed: 'whole', isWhole: true }),
   recordGaps(),
+  recordLosses(t, guarded(['subscribe', 'publish', 'history', 'manage']), { seed: 'lost' }),
 ]);
 const histories: Readonly<Record<string, readonly HistoryEvent[]>> = {
   whole: clean(whole),
   short: clean(short),
+  lost: clean(lost),
 };
 const seed = `${process.pid}`;
 
@@ -40,9 +46,10 @@ async function recordGaps(): Promise<readonly HistoryEvent[]> {
 t.comment(`seed ${seed}`);
 
 t.test('the histories that are altered / have what there is to see', async (t) => {
-  const kinds = new Set([...whole, ...short].map(({ kind }) => kind));
+  const kinds = new Set([...whole, ...short, ...lost].map(({ kind }) => kind));
   for (const kind of ['publish.accepted', 'read.joined', 'read.gap', 'deny.refused', 'fault'] as const)
     t.ok(kinds.has(kind), kind);
+  t.ok(lost.some((event) => event.kind === 'fault' && event.what === 'loss'));
 });
 
 for (const [name, history] of Object.entries(histories)) {

@@ -64,6 +64,34 @@ export class Scene {
     return this.steps.toSpliced(at, 1, ...instead);
   }
 
+  /**
+   * Whether nothing is in doubt of a reader that is told there of what was lost: something was sent after the last loss
+   * before it, and stands where it goes on, and it is the next that it gets.
+   */
+  isSurelyAnew({ at, step }: Found, offset: string): boolean {
+    const since = this.steps
+      .slice(0, at)
+      .findLastIndex((each) => isOf(each, 'fault') && each.event.what === 'loss');
+    if (since === -1) return true;
+    const next = this.steps
+      .slice(at + 1)
+      .find(
+        ({ by, event }) =>
+          by === step.by &&
+          'channel' in event &&
+          'channel' in step.event &&
+          event.channel === step.event.channel,
+      );
+    if (!isOf(next, 'read.received')) return false;
+    const life = lifeOf(offset);
+    return this.all('publish.invoked').some(
+      ({ at: sent, step: { event } }) =>
+        sent > since &&
+        lifeOf(this.places.get(event.uid) ?? '') === life &&
+        event.channel === next.event.channel,
+    );
+  }
+
   isFence(uid: string): boolean {
     return uid.startsWith(`${this.run}.fence.`);
   }
@@ -85,6 +113,11 @@ export class Scene {
     const isLost = before?.event.kind === 'read.began' && /^(?:-1|now)$/.test(before.event.from);
     return { at, step, next: this.steps.slice(at + 1).find(isBeside), hasBefore: !isLost };
   }
+}
+
+/** What the positions of one log begin with. */
+export function lifeOf(offset: string): string {
+  return offset.slice(0, offset.lastIndexOf('_'));
 }
 
 export function isOf<K extends Kind>(step: Step | undefined, kind: K): step is Step<K> {

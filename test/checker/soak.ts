@@ -9,16 +9,20 @@ import { verdictText } from '../../src/cli/check/report.js';
 import { ROOT } from '../support/spawn.js';
 import { targetOf, token } from './live.js';
 import { Memory } from './memory.js';
+import { NodesTrouble } from './nodes-trouble.js';
 import { Trouble } from './trouble.js';
 
-const HELP = `usage: npm run soak -- [--minutes 30] [--seed 1]
+const HELP = `usage: npm run soak -- [--minutes 30] [--seed 1] [--nodes]
 Checks a server on the durable store for so long, with kills in the first quarter, and with cuts, stalls and delays
-throughout. Prints the verdict, and how the memory of the process that lived on has grown. Exits with 1 where a promise
-was broken: then the history is kept.`;
+throughout. Prints the verdict, and how the memory of the process that lived on has grown. With --nodes it is two nodes
+on one Redis, and throughout nodes are killed and paused, their way to Redis is cut and stalled, and Redis is killed
+and comes back, with its data or without; prints the verdict. Exits with 1 where a promise was broken: then the history
+is kept.`;
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '30' },
+    nodes: { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now()) },
     help: { type: 'boolean', default: false },
   },
@@ -39,12 +43,14 @@ async function main(minutes: number, seed: string): Promise<number> {
 /** 0 where everything was as promised. */
 async function soak(t: Parameters<typeof Trouble.start>[0], seconds: number, seed: string): Promise<number> {
   console.log(`seed ${seed}`);
-  const trouble = await Trouble.start(t, {
-    authenticated: ['subscribe', 'publish', 'history'], // its channels have the default retention: the log is bounded
-    random: new Random(`${seed} faults`),
-    everyMs: [500, 4000],
-    killsForMs: (seconds * 1000) / 4,
-  });
+  const everyMs = [500, 4000] as const;
+  const authenticated = ['subscribe', 'publish', 'history']; // its channels have the default retention: the log is bounded
+  const trouble = values.nodes
+    ? await NodesTrouble.start(t, { random: new Random(`${seed} nodes`), everyMs, authenticated })
+    : await Trouble.start(t, {
+        ...{ random: new Random(`${seed} faults`), everyMs, authenticated },
+        killsForMs: (seconds * 1000) / 4,
+      });
   const memory = new Memory(() => trouble.pid);
   t.teardown(() => memory.stop());
   mkdirSync(join(ROOT, 'artifacts/checker'), { recursive: true });
@@ -62,7 +68,7 @@ async function soak(t: Parameters<typeof Trouble.start>[0], seconds: number, see
   const verdict = await judgeFile(file.path);
   console.log(JSON.stringify(trouble.counts));
   console.log(verdictText(verdict));
-  console.log(memory.text());
+  if (!values.nodes) console.log(memory.text()); // of nodes none lives on
   if (verdict.clean) rmSync(file.path);
   else console.log(`the history is in ${file.path}`);
   return verdict.clean ? 0 : 1;

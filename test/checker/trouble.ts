@@ -9,7 +9,7 @@ import { childrenOf } from '../support/workers.js';
 import { SECRET } from './live.js';
 
 type What = EventOf<'fault'>['what'];
-type Fault = Exclude<What, 'slow'>;
+type Fault = Exclude<What, 'slow' | 'loss'>;
 type Noted = (what: What) => void;
 
 /** `cut`: of all connections, or of one amid bytes; `stall`: nothing passes for a while, and then they are cut. */
@@ -139,6 +139,7 @@ function serve(t: Teardown, { data, port, options }: Serving): Promise<RunningSe
   return startServer(t, {
     command: ['serve', '--port', String(port), '--data', data, '--workers', String(workers)],
     env: {
+      EARSHOT_CHECK_SEED: undefined, // no setting of a server
       EARSHOT_TOKEN_SECRET: SECRET,
       EARSHOT_ANONYMOUS: 'true',
       EARSHOT_CHANNELS: JSON.stringify({ 'check/**': { authenticated, anonymous: [] } }),

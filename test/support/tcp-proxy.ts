@@ -17,17 +17,19 @@ export interface TcpProxy {
   stall(): void;
   /** From now on every byte from the server takes so much longer; 0: as fast as it comes. */
   delay(ms: number): void;
-  /** Where connections go from now on. */
-  leadTo(port: number): void;
+  /** Where connections go from now on: to one after the other of these. */
+  leadTo(...ports: readonly [number, ...number[]]): void;
 }
 
 /** A proxy on a free port of the loopback to another port of it. It ends with the test. */
 export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProxy> {
-  let target = targetPort;
+  let targets: readonly number[] = [targetPort];
+  let turn = 0;
   const pairs = new Set<Pair>();
   const weather: Weather = { bytes: Number.POSITIVE_INFINITY, delayMs: 0 };
   const server = createServer({ noDelay: true }, (client) => {
-    const pair = new Pair(client, connect({ port: target, host: '127.0.0.1', noDelay: true }), weather);
+    const port = targets[turn++ % targets.length] ?? targetPort;
+    const pair = new Pair(client, connect({ port, host: '127.0.0.1', noDelay: true }), weather);
     pairs.add(pair);
     void pair.closed.then(() => pairs.delete(pair));
     server.emit('pair');
@@ -64,8 +66,8 @@ export async function tcpProxy(t: Teardown, targetPort: number): Promise<TcpProx
     stall() {
       for (const pair of pairs) pair.stall();
     },
-    leadTo(port) {
-      target = port;
+    leadTo(...ports) {
+      targets = ports;
     },
   };
 }

@@ -56,6 +56,8 @@ const begin = z.strictObject({
   format: z.literal(1),
   run: z.string().min(1),
   readers: z.array(readerPlan),
+  /** Said where retention takes nothing as long as the run lasts: what is gone was lost. */
+  whole: z.literal(true).exactOptional(),
 });
 /** A channel that nobody has published to, and its position. */
 const made = z.strictObject({ ...stamp, kind: z.literal('channel.made'), channel, offset });
@@ -139,11 +141,14 @@ const denyServed = z.strictObject({ ...stamp, kind: z.literal('deny.served'), te
 /** No answer, or one that says to try again later. */
 const denyUnknown = z.strictObject({ ...stamp, kind: z.literal('deny.unknown'), technique: tried, channel });
 
-/** Something that was done to the server, the network or a reader. */
+/**
+ * Something that was done to the server, the network or a reader. `loss`: the store is down, and what it had is gone;
+ * noted before it is started again, so that nothing that is sent later can be lost with it.
+ */
 const fault = z.strictObject({
   ...stamp,
   kind: z.literal('fault'),
-  what: z.enum(['restart', 'kill', 'cut', 'stall', 'delay', 'slow']),
+  what: z.enum(['restart', 'kill', 'cut', 'stall', 'delay', 'slow', 'loss']),
 });
 
 /** The last event: how many there were before it, by what they are and by whom. */

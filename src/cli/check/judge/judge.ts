@@ -35,6 +35,7 @@ class Court {
   readonly #lineages = new Map<string, Lineage>();
   /** Of what is accepted so far in the second pass, the last place of each channel. */
   readonly #accepted = new Map<string, string>();
+  #age = 0;
   #line = 0;
 
   first(line: Line): void {
@@ -79,6 +80,9 @@ class Court {
       case 'publish.accepted':
         this.#accept(event.uid, event.offset);
         break;
+      case 'fault':
+        if (event.what === 'loss') this.#age++;
+        break;
       case 'read.began':
       case 'read.joined':
       case 'read.received':
@@ -106,7 +110,8 @@ class Court {
   #read(event: Parameters<Lineage['take']>[0]): void {
     const { by, channel } = event;
     const lineage = this.#lineages.get(`${by} ${channel}`);
-    if (lineage !== undefined) lineage.take(event, this.#line, this.#taken(channel));
+    if (lineage !== undefined)
+      lineage.take(event, this.#line, { taken: this.#taken(channel), age: this.#age });
     else if (this.#ledger.plans.get(by)?.start === 'nowhere')
       this.#findings.broken('permission', `${by} reads ${channel}`, this.#line);
     else this.#findings.fault(this.#line, `${by} was not to read ${channel}`);

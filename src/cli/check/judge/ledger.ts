@@ -11,7 +11,7 @@ interface Trim {
   readonly from: string;
   /** Where reading goes on; undefined where what comes next tells. */
   readonly offset: string | undefined;
-  next: string | undefined;
+  next: Message | undefined;
 }
 
 /** One reader of one channel. */
@@ -39,6 +39,7 @@ export class Ledger {
   /** How many there are, by channel. */
   readonly #readersOfAll = new Map<string, number>();
   readonly #readings = new Map<string, Reading>();
+  #isWhole = false;
   #line = 0;
 
   constructor(findings: Findings) {
@@ -50,11 +51,19 @@ export class Ledger {
     return this.#publishing.messages;
   }
 
+  /** A message as it came in one piece that ends there; undefined where it was never sent. */
+  at(offset: string, log: ChannelLog, uid: string): Message | undefined {
+    if (this.messages.get(uid)?.channel !== log.name) return this.messages.get(uid);
+    const { age } = this.#publishing;
+    return this.#publishing.in(log.hear(offset, age).age, uid, this.#line);
+  }
+
   take(event: HistoryEvent, line: number): void {
     this.#line = line;
     switch (event.kind) {
       case 'begin':
         this.#publishing.run = event.run;
+        this.#isWhole = event.whole === true;
         for (const plan of event.readers) this.#plan(plan);
         break;
       case 'channel.made':
@@ -66,7 +75,7 @@ export class Ledger {
         break;
       case 'publish.accepted':
         this.#publishing.answered(event, line);
-        this.#place(this.messages.get(event.uid), event.offset, line);
+        this.#accepted(event);
         break;
       case 'publish.refused':
       case 'publish.unknown':
@@ -77,13 +86,16 @@ export class Ledger {
         this.#reading(event).position = event.from;
         break;
       case 'read.joined':
+        this.#hear(event.channel, event.offset);
         if (event.resume === 'lost') this.#trimmed(event, event.offset);
         this.#reading(event).position = event.offset;
         break;
       case 'read.stands':
+        this.#hear(event.channel, event.offset);
         this.#reading(event).position = event.offset;
         break;
       case 'read.gap':
+        if (event.offset !== null) this.#hear(event.channel, event.offset);
         this.#trimmed(event, event.offset ?? undefined);
         this.#reading(event).position = event.offset ?? '-1';
         break;
@@ -91,7 +103,19 @@ export class Ledger {
         this.#received(event, line);
         this.#reading(event).position = event.offset;
         break;
+      case 'fault':
+        if (event.what === 'loss') this.#publishing.age++;
+        break;
     }
+  }
+
+  #hear(channel: string, offset: string): void {
+    this.channels.get(channel)?.hear(offset, this.#publishing.age);
+  }
+
+  #accepted({ uid, channel, offset }: EventOf<'publish.accepted'>): void {
+    const log = this.channels.get(channel);
+    if (log !== undefined) this.#place(this.at(offset, log, uid), offset, this.#line);
   }
 
   #plan(plan: ReaderPlan): void {
@@ -106,17 +130,23 @@ export class Ledger {
   /** Nothing more comes: every message has its rank, and what is missing is found. */
   settle(): void {
     this.#publishing.finish(this.#line);
-    for (const message of this.messages.values()) {
+    const all = [...this.messages.values()].flatMap(({ copies }) => copies);
+    for (const message of all) {
       const log = this.channels.get(message.channel);
       if (message.offset !== undefined) log?.messages.push(message);
       else if (message.tries.unknown > 0) log?.unknown.push(message);
     }
-    for (const log of this.channels.values()) {
-      log.messages.sort((a, b) => ((a.offset ?? '') < (b.offset ?? '') ? -1 : 1));
-      for (const [rank, message] of log.messages.entries()) message.rank = rank;
-    }
+    for (const log of this.channels.values()) log.settle();
     this.#trim();
-    for (const message of this.messages.values()) this.#judge(message);
+    for (const message of all) this.#judge(message);
+  }
+
+  /** Whether it may be gone, and everybody who would have got it was told so. */
+  #isRightlyGone(message: Message): boolean {
+    const { age } = this.#publishing;
+    const since = message.life?.since ?? message.age ?? age;
+    if (this.#isWhole && since >= age) return false;
+    return message.toldGone === 'all' || this.#mayBeGone(message);
   }
 
   /** Its place was never told, and what stands around it, or right before, was told to be gone. */
@@ -156,7 +186,7 @@ export class Ledger {
     const told = new Map<Message, Set<Reading>>();
     for (const { reading, from, offset, next } of this.#trims) {
       const log = this.channels.get(reading.channel);
-      const end = offset === undefined ? (this.messages.get(next ?? '')?.rank ?? 0) : log?.countTo(offset);
+      const end = offset === undefined ? (next?.rank ?? 0) : log?.countTo(offset);
       for (const message of log?.messages.slice(log.countTo(from), end) ?? [])
         told.set(message, (told.get(message) ?? new Set()).add(reading));
       if (log !== undefined) log.trimmed = Math.max(log.trimmed, end ?? 0);
@@ -166,21 +196,20 @@ export class Ledger {
   }
 
   #received(event: EventOf<'read.received'>, line: number): void {
-    const { channel, items, offset } = event;
+    const { channel, offset } = event;
     const reading = this.#reading(event);
-    for (const [at, [uid]] of items.entries()) {
-      const message = this.messages.get(uid);
+    const log = this.channels.get(channel);
+    const items = event.items.map(([uid]) => log && this.at(offset, log, uid));
+    for (const [at, message] of items.entries()) {
       if (message === undefined || message.channel !== channel) continue;
-      const follower = this.messages.get(items[at + 1]?.[0] ?? '');
+      const follower = items[at + 1];
       if (follower !== undefined) message.follower ??= follower;
       message.deliveredLine ??= line;
       message.askedLine = Math.max(message.askedLine, reading.askedLine);
       message.isInLog ||= reading.isOfAll;
     }
-    const [first] = items[0] ?? [];
-    if (reading.untold !== undefined) reading.untold.next ??= first;
-    const [last] = items.at(-1) ?? [];
-    const message = this.messages.get(last ?? '');
+    if (reading.untold !== undefined) reading.untold.next ??= items[0];
+    const message = items.at(-1);
     if (message?.channel === channel) this.#place(message, offset, line);
   }
 
@@ -188,6 +217,7 @@ export class Ledger {
     const log = message && this.channels.get(message.channel);
     if (message === undefined || log === undefined) return;
     message.offset ??= offset;
+    message.life ??= log.hear(message.offset, this.#publishing.age);
     const there = log.places.get(offset);
     if (there !== undefined && there !== message)
       this.#findings.broken(
@@ -202,7 +232,7 @@ export class Ledger {
   }
 
   #judge(message: Message): void {
-    const { uid, tries, offset, line, after, deliveredLine, isInLog, toldGone } = message;
+    const { uid, tries, offset, line, after, acceptedLine, deliveredLine, isInLog } = message;
     if (offset !== undefined && after !== undefined && offset <= after)
       this.#findings.broken(
         'order',
@@ -211,14 +241,10 @@ export class Ledger {
       );
     if (tries.accepted + tries.unknown === 0 && tries.refused > 0 && deliveredLine !== undefined)
       this.#findings.broken('phantom', `${uid} was refused, and is delivered`, line, deliveredLine);
-    if (tries.accepted > 0) this.#findings.checked('kept');
-    if (isInLog || toldGone === 'all' || this.#mayBeGone(message)) return;
-    if (tries.accepted > 0)
-      this.#findings.broken(
-        'kept',
-        `${uid} was accepted at ${offset}, and is not in the log`,
-        tries.acceptedLine,
-      );
+    if (acceptedLine !== undefined) this.#findings.checked('kept');
+    if (isInLog || this.#isRightlyGone(message)) return;
+    if (acceptedLine !== undefined)
+      this.#findings.broken('kept', `${uid} was accepted at ${offset}, and is not in the log`, acceptedLine);
     else if (deliveredLine !== undefined)
       this.#findings.broken('kept', `${uid} was delivered, and is not in the log`, line, deliveredLine);
   }

@@ -1,11 +1,26 @@
 import type { EventOf, ReaderPlan } from '../history/events.js';
 import type { Findings } from './findings.js';
 import type { Ledger } from './ledger.js';
-import type { ChannelLog, Message } from './messages.js';
+import type { ChannelLog, Life, Message } from './messages.js';
 
 type ReadEvent = EventOf<
   'read.began' | 'read.joined' | 'read.received' | 'read.stands' | 'read.gap' | 'read.ended'
 >;
+
+/** What is known when something is heard. */
+interface Now {
+  /** The number of the first message that had not been accepted by now. */
+  readonly taken: number;
+  /** How often the log was lost by now. */
+  readonly age: number;
+}
+
+/** Where a reader stood when it was told of a gap, and when. */
+interface GapFrom {
+  readonly next: number;
+  readonly line: number;
+  readonly age: number;
+}
 
 /** One reader's way through one channel, across its connections and techniques. */
 export class Lineage {
@@ -25,10 +40,13 @@ export class Lineage {
   /** Messages that it passed over, and the line where. */
   readonly #missing = new Map<Message, number>();
   /** It was told of a gap, and has not heard where it goes on: it stood here. */
-  #gapFrom: { readonly next: number; readonly line: number } | undefined;
+  #gapFrom: GapFrom | undefined;
+  /** What it heard last came of this age at the latest; undefined where it has heard nothing, or was told of a gap. */
+  #age: number | undefined;
   #technique: string | undefined;
   #hasFence = false;
   #line = 0;
+  #now: Now = { taken: 0, age: 0 };
 
   constructor(findings: Findings, ledger: Ledger, log: ChannelLog, { by, start }: ReaderPlan) {
     this.#findings = findings;
@@ -36,17 +54,17 @@ export class Lineage {
     this.#log = log;
     this.#who = `${by} on ${log.name}`;
     this.#position = start === 'made' ? log.made : start;
-    if (start === 'made') this.#next = this.#first = 0;
+    if (start === 'made') this.#next = this.#first = this.#age = 0;
   }
 
-  /** `taken` is the number of the first message that had not been accepted by now. */
-  take(event: ReadEvent, line: number, taken: number): void {
+  take(event: ReadEvent, line: number, now: Now): void {
     this.#line = line;
+    this.#now = now;
     if (event.kind !== 'read.began' && this.#technique !== event.technique)
       this.#fault(`${this.#who} hears by ${event.technique} what it has not asked for`);
     switch (event.kind) {
       case 'read.began':
-        this.#began(event, taken);
+        this.#began(event);
         break;
       case 'read.joined':
         this.#joined(event);
@@ -75,12 +93,12 @@ export class Lineage {
     if (!this.#hasFence) this.#broken('convergence', 'never got the last message', this.#line);
   }
 
-  #began({ technique, from }: EventOf<'read.began'>, taken: number): void {
+  #began({ technique, from }: EventOf<'read.began'>): void {
     if (this.#technique !== undefined) this.#fault(`${this.#who} begins before it has ended`);
     if (from !== this.#position)
       this.#fault(`${this.#who} begins at ${from}, and stood at ${this.#position}`);
     this.#technique = technique;
-    if (from === 'now') this.#earliest = taken;
+    if (from === 'now') this.#earliest = this.#now.taken;
     if (from === '-1' && this.#next === undefined) this.#latest = this.#log.firstKept;
   }
 
@@ -99,9 +117,9 @@ export class Lineage {
       this.#findings.checked(name, items.length);
     let last: Message | undefined;
     for (const [uid, hash] of items) {
-      last = this.#genuine(uid, hash);
+      last = this.#genuine(uid, hash, offset);
       if (last === undefined) continue;
-      if (last === this.#log.fence) this.#hasFence = true;
+      if (last.uid === this.#log.fence?.uid) this.#hasFence = true;
       this.#pass(last, offset);
     }
     if (last !== undefined && last.offset !== offset)
@@ -110,8 +128,8 @@ export class Lineage {
   }
 
   /** A message that was published on this channel, as it came; undefined where it was not. */
-  #genuine(uid: string, hash: string): Message | undefined {
-    const message = this.#ledger.messages.get(uid);
+  #genuine(uid: string, hash: string, offset: string): Message | undefined {
+    const message = this.#ledger.at(offset, this.#log, uid);
     if (message === undefined || message.channel !== this.#log.name) {
       this.#broken('phantom', `got ${uid}, which nobody has published there`, message?.line);
       return undefined;
@@ -124,6 +142,7 @@ export class Lineage {
   #pass(message: Message, offset: string): void {
     const { rank, uid } = message;
     if (rank === -1) return; // it is in nobody's log: that is told of the message
+    this.#comesTo(message.life);
     this.#begins(rank);
     const next = this.#next ?? rank;
     if (rank > next) this.#skip(next, rank);
@@ -145,7 +164,7 @@ export class Lineage {
     this.#next = rank;
     this.#first ??= rank;
     this.#gapFrom = undefined;
-    if (gap !== undefined) this.#checkGap(gap.next, rank, gap.line);
+    if (gap !== undefined) this.#checkGap(gap, rank);
     if (rank < this.#earliest) this.#broken('order', 'began at the tail, and got what was there before');
     if (rank > this.#latest) this.#skip(this.#latest, rank);
     this.#earliest = 0;
@@ -161,6 +180,7 @@ export class Lineage {
     this.#findings.checked('gap');
     const next = this.#log.countTo(offset);
     this.#checkPlace(offset);
+    this.#comesTo(this.#log.lifeOf(offset));
     this.#begins(next);
     if (this.#next !== undefined && next > this.#next) this.#skip(this.#next, next);
     if (this.#next !== undefined && next < this.#next)
@@ -173,26 +193,36 @@ export class Lineage {
     this.#findings.checked('gap');
     const next = this.#next ?? 0;
     if (offset === null) {
-      this.#gapFrom = { next, line: this.#line };
+      this.#gapFrom = { next, line: this.#line, age: this.#now.age };
+      this.#age = undefined;
       this.#next = undefined;
       this.#latest = this.#log.firstKept;
       this.#position = '-1';
       return;
     }
     this.#checkPlace(offset);
+    this.#age = this.#log.lifeOf(offset)?.age;
     const goesOn = this.#log.countTo(offset);
-    this.#checkGap(next, goesOn, this.#line);
+    this.#checkGap({ next, line: this.#line, age: this.#now.age }, goesOn);
     this.#next = Math.max(next, goesOn);
     this.#position = offset;
   }
 
   /** What is said to be missing is: else readers are told to give up what is there. */
-  #checkGap(from: number, to: number, line: number): void {
-    const [kept] = this.#log.keptBetween(from, to, line);
+  #checkGap({ next: from, line, age }: GapFrom, to: number): void {
+    const [kept] = this.#log.keptBetween(from, to, this.#line); // where it goes on is decided only when it does
     if (kept !== undefined)
       this.#broken('gap', `was told that ${kept.uid} is no longer kept, and it is`, line);
-    else if (to <= from && !this.#mayMissUnknown(from, line))
+    else if (to <= from && !this.#log.mayEndBefore(from, age) && !this.#mayMissUnknown(from, line))
       this.#broken('gap', 'was told of a gap where nothing is missing', line);
+  }
+
+  /** From one log to another nobody gets without being told, whether anything is missing or not. */
+  #comesTo(life: Life | undefined): void {
+    if (life === undefined) return;
+    if (this.#age !== undefined && life.since > this.#age)
+      this.#broken('gap', `comes to ${life.name}, and was not told that what was before it is lost`);
+    this.#age = Math.max(this.#age ?? 0, life.age);
   }
 
   /** What nobody was told of may be gone, if it was sent by then, and what stands before it is gone as well. */
@@ -205,7 +235,7 @@ export class Lineage {
 
   /** A position is that before the first message, or that after one. */
   #checkPlace(offset: string): void {
-    if (this.#log.places.has(offset)) return;
+    if (this.#log.places.has(offset) || this.#log.mayBeginAt(offset, this.#now.age)) return;
     const isBeforeKept = this.#log.trimmed > 0 && this.#log.countTo(offset) <= this.#log.trimmed;
     if (!isBeforeKept || !this.#log.hasLifeOf(offset))
       this.#broken('order', `is told that it stands at ${offset}, where nothing is`);

@@ -1,6 +1,18 @@
 import type { EventOf } from '../history/events.js';
 
-/** What is known of one message. */
+/**
+ * The positions of a channel that begin alike (docs/protocol.md). After a restart, and after a loss, a log goes on in
+ * another. An age is the number of losses before.
+ */
+export interface Life {
+  readonly name: string;
+  /** It began in this age at the latest: that is when it was first heard of. */
+  readonly age: number;
+  /** It began in this age at the earliest: something was sent then, and stands in it, or before it. */
+  since: number;
+}
+
+/** What is known of one message in one log: what was stored before a loss may be stored once more after it. */
 export interface Message {
   readonly uid: string;
   readonly channel: string;
@@ -9,11 +21,19 @@ export interface Message {
   readonly producer: EventOf<'publish.invoked'>['producer'];
   /** Where it was first sent, in the history. */
   readonly line: number;
+  /** The age that it was first sent in. */
+  readonly sentIn: number;
   /** The last place on its channel that had been accepted by then. */
   readonly after: string | undefined;
   readonly tries: Tries;
+  /** The same message in every log that it was heard of in. */
+  readonly copies: Message[];
+  /** Of the log that it was first heard of in. */
+  age?: number;
   /** Its place, where one was told. */
   offset?: string;
+  life?: Life;
+  acceptedLine?: number;
   /** Its number among the messages of its channel that have a place; -1 where it has none. */
   rank: number;
   /** What came right after it in one piece: of those only the last is told its place. */
@@ -32,8 +52,8 @@ export interface Message {
 export interface Tries {
   /** Sent, and neither answered nor given up yet. */
   open: EventOf<'publish.invoked'>['how'] | undefined;
+  sent: number;
   accepted: number;
-  acceptedLine?: number;
   refused: number;
   unknown: number;
 }
@@ -54,12 +74,58 @@ export class ChannelLog {
   fence: Message | undefined;
   /** What may be in it, and nobody was told of. */
   readonly unknown: Message[] = [];
+  readonly #lives = new Map<string, Life>();
 
   constructor(name: string, made: string, line: number) {
     this.name = name;
     this.made = made;
     this.line = line;
     this.places = new Map([[made, undefined]]);
+    this.hear(made, 0);
+  }
+
+  /** The life of a position that is told in this age. What begins before it was there before it. */
+  hear(offset: string, age: number): Life {
+    const name = lifeOf(offset);
+    const known = this.#lives.get(name);
+    if (known !== undefined) return known;
+    const later = [...this.#lives.values()].filter((life) => life.name > name);
+    const life = { name, age: Math.min(age, ...later.map((each) => each.age)), since: 0 };
+    this.#lives.set(name, life);
+    return life;
+  }
+
+  /** Undefined for a position of a life that was never heard of. */
+  lifeOf(offset: string): Life | undefined {
+    return this.#lives.get(lifeOf(offset));
+  }
+
+  /** Every place is told: each message gets its number, and each life the age that it began in. */
+  settle(): void {
+    this.messages.sort((a, b) => ((a.offset ?? '') < (b.offset ?? '') ? -1 : 1));
+    for (const [rank, message] of this.messages.entries()) {
+      message.rank = rank;
+      if (message.life !== undefined) message.life.since = Math.max(message.life.since, message.sentIn);
+    }
+    let since = 0;
+    for (const life of [...this.#lives.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))
+      since = life.since = Math.max(since, life.since);
+  }
+
+  /** Whether, in this age, a log that was lost may have ended right before the `rank`-th message. */
+  mayEndBefore(rank: number, age: number): boolean {
+    const life = this.#lifeBefore(rank);
+    return life !== undefined && life.since < age && life !== this.messages[rank]?.life;
+  }
+
+  /** Whether, in this age, a log may begin at a position that is after no message. */
+  mayBeginAt(offset: string, age: number): boolean {
+    const rank = this.countTo(offset);
+    return this.mayEndBefore(rank, age) && this.#lifeBefore(rank) !== this.lifeOf(offset);
+  }
+
+  #lifeBefore(rank: number): Life | undefined {
+    return rank === 0 ? this.lifeOf(this.made) : this.messages[rank - 1]?.life;
   }
 
   /** How many messages stand at this position or before it. */

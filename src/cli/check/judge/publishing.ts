@@ -16,6 +16,8 @@ export class Publishing {
   /** The last numbers of each producer on each channel. */
   readonly #producers = new Map<string, { readonly epoch: number; readonly seq: number }>();
   run = '';
+  /** How often the log was lost so far. */
+  age = 0;
 
   constructor(findings: Findings, channels: ReadonlyMap<string, ChannelLog>) {
     this.#findings = findings;
@@ -31,6 +33,7 @@ export class Publishing {
     const message = this.messages.get(uid) ?? this.#first(event, log, line);
     if (message.tries.open !== undefined) this.#findings.fault(line, `${uid} is sent before it is answered`);
     message.tries.open = how;
+    message.tries.sent++;
     if (message.line === line) return;
     if (
       message.channel !== channel ||
@@ -54,7 +57,31 @@ export class Publishing {
     message.tries.open = undefined;
     if (event.kind === 'publish.refused') message.tries.refused++;
     else if (event.kind === 'publish.unknown') message.tries.unknown++;
-    else this.#accepted(message, event, line);
+    else {
+      const log = this.#channels.get(channel);
+      const age = log?.hear(event.offset, this.age).age ?? this.age;
+      this.#accepted(this.in(age, uid, line) ?? message, event, line);
+      if (log !== undefined && (log.lastAccepted ?? '') < event.offset) log.lastAccepted = event.offset;
+    }
+  }
+
+  /** A message in the log of an age; undefined where it was never sent. */
+  in(age: number, uid: string, line: number): Message | undefined {
+    const message = this.messages.get(uid);
+    const copy = message?.copies.find((each) => (each.age ?? age) === age);
+    if (message === undefined || copy !== undefined) {
+      if (copy !== undefined) copy.age = age;
+      return copy;
+    }
+    const { copies, tries, line: sent } = message;
+    if (copies.length >= tries.sent)
+      this.#findings.broken(
+        'once',
+        `${uid} is stored again after a loss, and was not sent again`,
+        sent,
+        line,
+      );
+    return copyOf(message, age);
   }
 
   /** Every message was answered, or given up. */
@@ -65,22 +92,11 @@ export class Publishing {
   }
 
   #first({ uid, by, channel, hash, producer }: Invoked, log: ChannelLog | undefined, line: number): Message {
-    const tries = { open: undefined, accepted: 0, refused: 0, unknown: 0 };
-    const after = log?.lastAccepted;
-    const message: Message = {
-      uid,
-      by,
-      channel,
-      hash,
-      producer,
-      line,
-      after,
-      tries,
-      rank: -1,
-      askedLine: -1,
-      isInLog: false,
-      toldGone: 'nobody',
-    };
+    const tries = { open: undefined, sent: 0, accepted: 0, refused: 0, unknown: 0 };
+    const [after, sentIn] = [log?.lastAccepted, this.age];
+    const about = { uid, by, channel, hash, producer, line, sentIn, after, tries };
+    const message: Message = { ...about, ...UNHEARD, copies: [] };
+    message.copies.push(message);
     this.messages.set(uid, message);
     if (log !== undefined && by === FENCE) log.fence = message;
     if (producer !== undefined) this.#follows(producer, `${by} ${channel}`, line);
@@ -98,7 +114,7 @@ export class Publishing {
   }
 
   #accepted(message: Message, { offset, duplicate }: EventOf<'publish.accepted'>, line: number): void {
-    const { tries, uid, channel } = message;
+    const { tries, uid, acceptedLine } = message;
     const isRepeat = tries.accepted + tries.unknown > 0;
     if (isRepeat) this.#findings.checked('once');
     if ((duplicate === null) !== (tries.accepted === 0 && tries.unknown > 0))
@@ -106,28 +122,28 @@ export class Publishing {
         line,
         `whether ${uid} is a repeat can be said where every try was answered, and only there`,
       );
-    if (duplicate === false && tries.accepted > 0)
+    if (duplicate === false && acceptedLine !== undefined)
       this.#findings.broken(
         'once',
         `${uid} was accepted before, and is accepted as a new one`,
-        tries.acceptedLine,
+        acceptedLine,
         line,
       );
-    if (duplicate === true && tries.accepted === 0)
+    if (duplicate === true && acceptedLine === undefined)
       this.#findings.broken(
         'once',
         `${uid} is called a repeat, and nothing of it was stored before`,
         message.line,
         line,
       );
-    if (tries.accepted > 0 && message.offset !== offset)
+    if (acceptedLine !== undefined && message.offset !== offset)
       this.#findings.broken(
         'once',
         `${uid} was accepted at ${message.offset}, and then at ${offset}`,
-        tries.acceptedLine,
+        acceptedLine,
         line,
       );
-    if (tries.accepted === 0 && message.offset !== undefined && message.offset !== offset)
+    if (acceptedLine === undefined && message.offset !== undefined && message.offset !== offset)
       this.#findings.broken(
         'order',
         `${uid} is accepted at ${offset}, and came at ${message.offset}`,
@@ -135,11 +151,22 @@ export class Publishing {
         line,
       );
     tries.accepted++;
-    tries.acceptedLine ??= line;
+    message.acceptedLine ??= line;
     message.offset ??= offset;
-    const log = this.#channels.get(channel);
-    if (log !== undefined && (log.lastAccepted ?? '') < offset) log.lastAccepted = offset;
   }
+}
+
+/** What is to be heard of a message in a log. */
+const UNHEARD = { rank: -1, askedLine: -1, isInLog: false, toldGone: 'nobody' } as const;
+
+function copyOf({ copies, ...message }: Message, age: number): Message {
+  const { uid, by, channel, hash, producer, line, sentIn, after, tries } = message;
+  const copy: Message = {
+    ...{ uid, by, channel, hash, producer, line, sentIn, after, tries, copies },
+    ...{ ...UNHEARD, age },
+  };
+  copies.push(copy);
+  return copy;
 }
 
 function isSame(a: Invoked['producer'], b: Invoked['producer']): boolean {

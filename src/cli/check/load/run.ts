@@ -25,6 +25,8 @@ export interface CheckOptions {
   readonly channels: number;
   /** What the names of its channels begin with. */
   readonly prefix: string;
+  /** Whether retention takes nothing of its channels while it runs, so that what is gone was lost. Default false. */
+  readonly isWhole?: boolean;
   /** Gets every event of the history, in order. */
   readonly note: (event: HistoryEvent) => void;
   /** Ends the busy time early. */
@@ -92,7 +94,14 @@ class Run {
   }
 
   async make(): Promise<void> {
-    this.history.note('run', { kind: 'begin', format: 1, run: this.#id, readers: [...this.#plans] });
+    const whole = this.#options.isWhole === true && ({ whole: true } as const);
+    this.history.note('run', {
+      kind: 'begin',
+      format: 1,
+      run: this.#id,
+      readers: [...this.#plans],
+      ...whole,
+    });
     for (const channel of this.#channels) {
       const offset = await makeChannel(this.#options.target, channel, this.#busy.signal);
       this.#made.set(channel, offset);
@@ -131,7 +140,9 @@ class Run {
     this.#timed();
     await Promise.race([this.#placed, this.#reading]); // who began at the tail would not see what was there before
     const fence = this.#publisher(FENCE, true);
-    for (const channel of this.#channels) await fence.publishOne(channel);
+    for (const channel of this.#channels) {
+      while (!(await fence.publishOne(channel)) && !this.#deadline.signal.aborted); // a log that was lost may not be there yet
+    }
     await this.#reading;
     this.#deadline = new AbortController();
     this.#timed();
