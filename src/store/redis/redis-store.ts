@@ -39,7 +39,7 @@ import { CLOSE, READ, STATE, TAIL, THERE } from './scripts/reads.js';
 import { Upkeep } from './upkeep.js';
 import { bytesOf, pageFrom } from './words/page.js';
 import type { State } from './words/reply.js';
-import { stateFrom, statOf, tailFrom } from './words/reply.js';
+import { glanceFrom, stateFrom, statOf, tailFrom } from './words/reply.js';
 
 /** See StoreOptions. How much there may be in all is Redis' own to say, by its `maxmemory`. */
 export interface RedisStoreOptions extends Omit<StoreOptions, 'maxBytes' | 'now'> {
@@ -120,10 +120,18 @@ export class RedisStore implements Store {
     });
     this.#ears = new Ears({
       watchers,
-      onFault,
+      onFault: (error) => {
+        if (!(error instanceof Refused)) this.#runner.fault(error);
+      },
       subscribe: (channel) => this.#runner.guard(() => connection.subscribe(keys.topic(channel))),
       unsubscribe: (channel) => connection.unsubscribe(keys.topic(channel)),
       tail: (channel, isUse) => this.#tailOf(channel, isUse),
+      glance: async (channel) => {
+        const text = await this.#runner.ask('get', keys.channel(channel)[0]);
+        return typeof text === 'string'
+          ? glanceFrom(text, identityMs, (options.now ?? Date.now)())
+          : undefined;
+      },
       open: (channel) => this.#open(channel),
       touch: async (channel, at) => void (await this.#runner.run(scripts.touch, channel, [String(at ?? '')])),
       now: options.now,

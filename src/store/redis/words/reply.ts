@@ -94,6 +94,12 @@ const state = z.object({
   stretches: stretches.optional(),
 });
 
+const glance = state
+  .pick({ epoch: true, tail: true, closed: true, ttlSeconds: true, gone: true })
+  .extend({ usedAt: whole, gone: z.undefined().optional() });
+/** As often a use is noted at least, while it keeps its identity without any. */
+const GLANCES = 24;
+
 /** What is written of a channel. */
 export type State = z.infer<typeof state>;
 
@@ -125,7 +131,7 @@ export function tailFrom(reply: Reply): Tail {
   return { epoch: epochFrom(reply.text()), seq: reply.number(), closed: reply.flag() };
 }
 
-export function tailOf({ epoch, tail, closed }: State): Tail {
+export function tailOf({ epoch, tail, closed }: Pick<State, 'epoch' | 'tail' | 'closed'>): Tail {
   return { epoch, seq: tail, closed: closed === true };
 }
 
@@ -149,6 +155,16 @@ export function statOf(state: State): ChannelStat {
     bytes: tailBytes - startBytes,
     lastAt: start === tail ? undefined : lastAt,
   };
+}
+
+/**
+ * Where a channel ends, by its state as it stands in Redis; undefined where there is none, or where it matters that it is used, at
+ * this time in ms.
+ */
+export function glanceFrom(text: string, identityMs: number, now: number): Tail | undefined {
+  const found = glance.safeParse(jsonFrom(text));
+  if (!found.success || found.data.ttlSeconds !== undefined) return undefined;
+  return now - found.data.usedAt > identityMs / GLANCES ? undefined : tailOf(found.data);
 }
 
 /** What it is a fork of. */
