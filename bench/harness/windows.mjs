@@ -3,8 +3,8 @@ import { quartiles } from '../processes.mjs';
 
 /** Who waits more than this share of a window for its core was disturbed by somebody else. */
 const WAITED_SHARE = 0.03;
-/** How long one side may take at most to get warm, for the CPU that it should have used: not every core is its own. */
-const WARMING = 3;
+/** How much longer than the CPU that it should have used one side may take at most to get warm: not every core is its own. */
+const WARMING = 2;
 
 /**
  * `sides` have a name and a window, `floor` is one of them or none. Before they are counted, each server works until it has
@@ -27,9 +27,11 @@ export async function takeTurns({ sides, floor, rounds, windowMs, tries, warmCpu
 }
 
 async function warm({ window, warm = window }, windowMs, warmCpuMs) {
-  let usedNs = 0;
-  for (let times = 0; times < WARMING && usedNs < warmCpuMs * 1e6; times++)
+  let [usedNs, tookMs] = [0, 0];
+  while (usedNs < warmCpuMs * 1e6 && tookMs < WARMING * warmCpuMs) {
     usedNs += (await warm(windowMs)).cpuNs;
+    tookMs += windowMs;
+  }
 }
 
 /** Repeated where it was disturbed, while that helps. */

@@ -4,6 +4,7 @@ import { Load, pin } from '../harness/native.mjs';
 import { turnsOf } from '../harness/sides.mjs';
 import { quartilesOf, takeTurns } from '../harness/windows.mjs';
 import * as earshot from '../peers/earshot.mjs';
+import * as accelerated from '../peers/earshot-accelerated.mjs';
 import * as socketio from '../peers/socket.io.mjs';
 import { stop } from '../processes.mjs';
 import { startRedis } from './redis.mjs';
@@ -17,6 +18,12 @@ export const CONTESTANTS = {
   'earshot/alone': { title: 'Earshot, memory store', peer: earshot, servers: 1 },
   'earshot/one': { title: 'Earshot, one node and Redis', peer: earshot, servers: 1, options: withRedis },
   'earshot/two': { title: 'Earshot, two nodes and Redis', peer: earshot, servers: 2, options: withRedis },
+  'accelerated/two': {
+    title: 'Earshot, two accelerated nodes and Redis',
+    peer: accelerated,
+    servers: 2,
+    options: withRedis,
+  },
   'socket.io/one': {
     title: 'socket.io, one server and Redis',
     peer: socketio,

@@ -46,7 +46,8 @@ function redisCosts({ appends, reconnects }) {
     appendUs: cost('channels'),
     appendTogetherUs: cost('together', 'busy'),
     announceUs: appends && (cost('told to 20') - cost('told to 0')) / 20,
-    lookUs: cost('look', 'busy'), // a node asks for many at a time
+    glanceUs: cost('glance', 'busy'), // a node asks for many at a time
+    lookUs: cost('look', 'busy'), // likewise
     openUs: reconnects?.seen[TO_OTHERS][NODE].redisUs.median,
     messageBytes: appends?.seen.bytesKept,
   };

@@ -83,7 +83,8 @@ function redisOf({ channels, perSecond, dataBytes, kept = 1000 }, traffic, { red
   const redisUs =
     appends * redis.appendUs.value +
     (told + texts * nodes) * redis.announceUs.value +
-    (looks + Math.min(channels, SWEPT_A_SECOND)) * redis.lookUs.value;
+    looks * redis.glanceUs.value +
+    Math.min(channels, SWEPT_A_SECOND) * redis.lookUs.value;
   const bytesOut = told * (dataBytes + wire.announcementBytes.value) + comings * nodes * wire.newsBytes.value;
   return {
     redisShare: redisUs / 1e6,
