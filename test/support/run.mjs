@@ -15,6 +15,12 @@ const ARTIFACTS = join(ROOT, 'artifacts');
 const FLOORS = { minSecrets: 300, minLines: 3000 };
 const WITH_COVERAGE = ['--coverage-report=json-summary', '--allow-incomplete-coverage'];
 const WITHOUT_COVERAGE = ['--disable-coverage'];
+/** Chance for a minute or more, or thousands of clients: done once. What they are made of is tested on each Node. */
+const LONG = [
+  'test/checker/faults.test.ts',
+  'test/checker/nodes.test.ts',
+  'test/journeys/rolling-restarts.test.ts',
+].map((file) => `--exclude=${file}`);
 
 const { values: options, positionals: files } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },
@@ -69,7 +75,7 @@ async function testOnEachNode() {
   if (!isWhole || options.quick) return;
   try {
     const { path, version } = await timed('the other Node', otherNode);
-    await test(path, version, WITHOUT_COVERAGE);
+    await test(path, version, [...WITHOUT_COVERAGE, ...LONG]);
   } catch (error) {
     fail(error.message, error.cause ?? error.stack);
   }
