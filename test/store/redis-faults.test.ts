@@ -5,6 +5,7 @@ import { AddressError, parseRedisAddress, publicAddress } from '../../src/store/
 import { away, isAway } from '../../src/store/redis/link/errors.js';
 import { verifyServer } from '../../src/store/redis/link/verify.js';
 import { RedisStore } from '../../src/store/redis/redis-store.js';
+import { eventually } from '../support/app.js';
 import { makeCertificate } from '../support/certificates.js';
 import { redisCluster, redisSentinel, redisServer } from '../support/redis.js';
 import { RedisDesk } from '../support/redis-desk.js';
@@ -150,6 +151,52 @@ t.test(
     }
     await other.hears(/a (appended 49|moved .* 50)/);
     t.equal((await other.data('a')).length, 50);
+  },
+);
+
+t.test('pub/sub cut by Redis / more is to be told than it may hold → where to read on', async (t) => {
+  const server = await redisServer(t);
+  const [one, other] = [await RedisDesk.open(t, server.url), await RedisDesk.open(t, server.url)];
+  await other.watch('a');
+  await one.append('a', 1);
+  await other.hears(/a appended 1/);
+  await server.command('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 20kb 20kb 1');
+  await one.append('a', 'x'.repeat(50_000)); // small enough to be told, larger than what may wait for who hears it
+  await server.says(/scheduled to be closed ASAP for overcoming of output buffer limits/);
+  await other.hears(/a moved .* 2/);
+  await server.command('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
+  await one.append('a', 3);
+  await other.hears(/a (appended 3|moved .* 3)/);
+  t.equal((await other.data('a')).length, 3);
+});
+
+t.test(
+  'quiet channels / looked at → by GET alone, until it is time to note that they are used',
+  async (t) => {
+    const server = await redisServer(t);
+    let nowMs = Date.now();
+    await (await RedisDesk.open(t, server.url)).store.sweep(); // the upkeep is this one's for 5 s
+    const desk = await RedisDesk.open(t, server.url, { now: () => nowMs, identityMs: 24_000 });
+    for (let each = 0; each < 40; each++) {
+      await desk.watch(`quiet/${each}`);
+      await desk.store.open(`quiet/${each}`);
+    }
+    const calls = async (name: string) => {
+      const stats = String(await server.command('INFO', 'commandstats'));
+      return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+    };
+    const seconds = async (count: number) => {
+      const before = [await calls('evalsha'), await calls('get')] as const;
+      for (let second = 0; second < count; second++) await desk.store.sweep();
+      return [(await calls('evalsha')) - before[0], (await calls('get')) - before[1]] as const;
+    };
+    await seconds(60); // nobody was told that they were opened: that is found out first
+    const [scripts, glances] = await seconds(25);
+    t.equal(scripts, 0);
+    t.ok(glances >= 40, `${glances}, of 40 channels`);
+    nowMs += 1500;
+    t.equal((await seconds(25))[0], 40, 'each is noted as used');
+    t.equal((await seconds(25))[0], 0);
   },
 );
 
@@ -487,3 +534,22 @@ t.test('forged / what is none of ours → told as a fault, and the others are se
   await t.rejects(desk.data('b'), { name: 'BadReply' });
   t.same(await desk.data('a'), [1, 2]);
 });
+
+t.test(
+  'forged / the state of one of many channels → a fault, and all others are heard again after a cut',
+  async (t) => {
+    const server = await redisServer(t);
+    const [one, other] = [await RedisDesk.open(t, server.url), await RedisDesk.open(t, server.url)];
+    const channels = Array.from({ length: 450 }, (_, at) => `many/${at}`);
+    for (const channel of channels) await other.watch(channel);
+    await server.command('SET', 'earshot:c:{many/0}', '{no state');
+    await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await other.hears(/^fault .*/);
+    await eventually('that all are heard', async () => {
+      const heard = await server.command('PUBSUB', 'SHARDCHANNELS', '*many/*');
+      return Array.isArray(heard) && heard.length === channels.length;
+    });
+    await one.append('many/449', 'hello');
+    await other.hears(/many\/449 appended "hello"/);
+  },
+);

@@ -1,4 +1,5 @@
 import { makeEpoch } from '../../protocol/offset.js';
+import { Refused } from '../../protocol/refused.js';
 import type { StoredMessage } from '../message.js';
 import type { Tail, Watcher } from '../store.js';
 import type { Watchers } from '../watchers.js';
@@ -12,14 +13,14 @@ export interface EarsParts {
   unsubscribe(channel: string): Promise<void>;
   /** Where it ends; where it doesn't exist, when the latest life began that is known of: 0 where none is. */
   tail(channel: string, isUse: boolean): Promise<Tail | number>;
-  /** The same at a glance, which costs Redis a tenth: undefined where a look is due, as that is a use, or finds more. */
+  /** The same at a glance, which costs Redis next to nothing: undefined where a look is due, as that is a use, or finds more. */
   glance(channel: string): Promise<Tail | undefined>;
   /** The same, and one that doesn't exist gets its identity. */
   open(channel: string): Promise<Tail>;
   /** It was watched until then: a time that `now` gave. */
   touch(channel: string, at: number | undefined): Promise<void>;
   readonly now: (() => number) | undefined;
-  onFault(error: Error): void;
+  onFault(error: unknown): void;
 }
 
 /** One channel that is watched here, and how far it was told of. */
@@ -170,7 +171,7 @@ export class Ears {
     if (ear.users > 0 || !this.#forget(ear)) return;
     const { channel } = ear;
     const left = this.#leave(channel, this.#parts.now?.())
-      .catch((error: Error) => this.#parts.onFault(error))
+      .catch((error: unknown) => this.#parts.onFault(error))
       .finally(() => {
         if (this.#leaving.get(channel) === left) this.#leaving.delete(channel);
       });
@@ -232,7 +233,7 @@ export class Ears {
   /** Until none is deaf, or it can't be done now. */
   #attend(): Promise<void> {
     this.#attending ??= this.#attendAll()
-      .catch((error: Error) => this.#parts.onFault(error))
+      .catch((error: unknown) => this.#parts.onFault(error))
       .finally(() => {
         this.#attending = undefined;
         if (this.#isCalled) void this.#attend();
@@ -254,7 +255,17 @@ export class Ears {
   async #look(ears: readonly Ear[], isSure: boolean): Promise<void> {
     for (let from = 0; from < ears.length; from += AT_ONCE) {
       const some = ears.slice(from, from + AT_ONCE);
-      await Promise.all(some.map((ear) => this.#lookAt(ear, isSure)));
+      await Promise.all(some.map((ear) => this.#lookOrTell(ear, isSure)));
+    }
+  }
+
+  /** One that holds what is none of ours keeps nobody from looking at the others. */
+  async #lookOrTell(ear: Ear, isSure: boolean): Promise<void> {
+    try {
+      await this.#lookAt(ear, isSure);
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      this.#parts.onFault(error);
     }
   }
 

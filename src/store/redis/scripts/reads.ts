@@ -1,3 +1,4 @@
+import { USES_NOTED } from '../words/reply.js';
 import { OWN_ARGUMENTS, PRELUDE } from './prelude.js';
 
 /** '1' where a channel that doesn't exist is to be made; answers `absent` where it is to be, and is not. */
@@ -16,9 +17,8 @@ end
 
 /** Somebody uses it: noted where it matters how long ago that was. */
 const USED = `
-local USES_NOTED = 24
 local function use()
-  if log.ttlSeconds or now - log.usedAt > IDENTITY_MS / USES_NOTED then log.usedAt, isChanged = now, true end
+  if log.ttlSeconds or now - log.usedAt > IDENTITY_MS / ${USES_NOTED} then log.usedAt, isChanged = now, true end
 end
 `;
 

@@ -97,8 +97,8 @@ const state = z.object({
 const glance = state
   .pick({ epoch: true, tail: true, closed: true, ttlSeconds: true, gone: true })
   .extend({ usedAt: whole, gone: z.undefined().optional() });
-/** As often a use is noted at least, while it keeps its identity without any. */
-const GLANCES = 24;
+/** How often, while a channel keeps its identity without any, a use is noted at most. */
+export const USES_NOTED = 24;
 
 /** What is written of a channel. */
 export type State = z.infer<typeof state>;
@@ -164,7 +164,7 @@ export function statOf(state: State): ChannelStat {
 export function glanceFrom(text: string, identityMs: number, now: number): Tail | undefined {
   const found = glance.safeParse(jsonFrom(text));
   if (!found.success || found.data.ttlSeconds !== undefined) return undefined;
-  return now - found.data.usedAt > identityMs / GLANCES ? undefined : tailOf(found.data);
+  return now - found.data.usedAt > identityMs / USES_NOTED ? undefined : tailOf(found.data);
 }
 
 /** What it is a fork of. */
