@@ -251,7 +251,7 @@ t.test('gap / told of what is no longer kept → as promised; not told → found
   const silent = put(trimmed.early, 6, early.joined(place(2), 'complete'));
   breaks(t, history({ ...trimmed, early: silent }), 'gap');
   const elsewhere = put(trimmed.early, 1, early.joined('d_0000', 'none'));
-  breaks(t, history({ ...trimmed, early: elsewhere }), 'order');
+  breaks(t, history({ ...trimmed, early: elsewhere }), 'order', 'gap');
   const allGone = [
     ...[allByEvents.began(place(0)), allByEvents.gap(null), allByEvents.ended('over')],
     all.began('-1'),

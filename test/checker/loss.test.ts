@@ -198,6 +198,11 @@ t.test('a loss / a repeat, another order, another place after it → found', asy
   breaks(t, { earlyAfter: nowhere }, ['gap'], 'in the log that is lost');
 });
 
+t.test('a loss / told of a log that is not the one that it goes on in → found', async (t) => {
+  const inAnother = put(CLEAN.earlyAfter, 1, early.joined(anew(0, 'ee'), 'lost'));
+  breaks(t, { earlyAfter: inAnother }, ['gap'], 'others were told that this one began after it');
+});
+
 t.test('a loss / told of before it, or again after it, where nothing is missing → found', async (t) => {
   breaks(t, { lateBefore: [...CLEAN.lateBefore, late.gap(place(2))] }, ['gap']);
   breaks(t, { lateAfter: put(CLEAN.lateAfter, 2, late.gap(anew(1)), late.got(anew(2), [4])) }, ['gap']);

@@ -45,7 +45,10 @@ function altered(
   random: Random,
 ): [string, Mutant['events']] {
   const path = random.pick(leaves(event));
-  const plausible = valuesAt(history, path, event.kind);
+  const alike = history.filter(({ kind }) => kind === event.kind);
+  const plausible = (isOnlyTrace(history, event, path) ? ofChannel(alike, event) : alike).map((each) =>
+    valueAt(each, path),
+  );
   const [before, value] = [
     valueAt(event, path),
     path[0] === 'atUs' ? (history[at - 1]?.atUs ?? -1) : undefined,
@@ -74,9 +77,20 @@ function withValue(value: unknown, [key, ...rest]: Path, leaf: unknown): unknown
   return { ...Object(value), [key]: withValue(Object(value)[key], rest, leaf) };
 }
 
-/** What other events of the kind have there. */
-function valuesAt(history: readonly HistoryEvent[], path: Path, kind: string): unknown[] {
-  return history.filter((event) => event.kind === kind).map((event) => valueAt(event, path));
+/**
+ * Between two losses a log may begin, be told of to one reader and be gone. Had it had another name, nobody could tell:
+ * that of a log of another channel would do.
+ */
+function isOnlyTrace(history: readonly HistoryEvent[], event: HistoryEvent, path: Path): boolean {
+  const offset = path[0] === 'offset' ? valueAt(event, path) : undefined;
+  return (
+    typeof offset === 'string' &&
+    ofChannel(history, event).every((each) => each === event || valueAt(each, path) !== offset)
+  );
+}
+
+function ofChannel(history: readonly HistoryEvent[], event: HistoryEvent): HistoryEvent[] {
+  return history.filter((each) => valueAt(each, ['channel']) === valueAt(event, ['channel']));
 }
 
 /** Another value, one that looks right where there is such a one. */

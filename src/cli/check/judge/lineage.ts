@@ -43,6 +43,8 @@ export class Lineage {
   #gapFrom: GapFrom | undefined;
   /** What it heard last came of this age at the latest; undefined where it has heard nothing, or was told of a gap. */
   #age: number | undefined;
+  /** The log that it stands in; undefined where that is not known yet. */
+  #life: Life | undefined;
   #technique: string | undefined;
   #hasFence = false;
   #line = 0;
@@ -54,7 +56,9 @@ export class Lineage {
     this.#log = log;
     this.#who = `${by} on ${log.name}`;
     this.#position = start === 'made' ? log.made : start;
-    if (start === 'made') this.#next = this.#first = this.#age = 0;
+    if (start !== 'made') return;
+    this.#next = this.#first = this.#age = 0;
+    this.#life = log.lifeOf(log.made);
   }
 
   take(event: ReadEvent, line: number, now: Now): void {
@@ -194,14 +198,15 @@ export class Lineage {
     const next = this.#next ?? 0;
     if (offset === null) {
       this.#gapFrom = { next, line: this.#line, age: this.#now.age };
-      this.#age = undefined;
+      this.#age = this.#life = undefined;
       this.#next = undefined;
       this.#latest = this.#log.firstKept;
       this.#position = '-1';
       return;
     }
     this.#checkPlace(offset);
-    this.#age = this.#log.lifeOf(offset)?.age;
+    this.#life = this.#log.lifeOf(offset);
+    this.#age = this.#life?.age;
     const goesOn = this.#log.countTo(offset);
     this.#checkGap({ next, line: this.#line, age: this.#now.age }, goesOn);
     this.#next = Math.max(next, goesOn);
@@ -220,9 +225,11 @@ export class Lineage {
   /** From one log to another nobody gets without being told, whether anything is missing or not. */
   #comesTo(life: Life | undefined): void {
     if (life === undefined) return;
-    if (this.#age !== undefined && life.since > this.#age)
+    const isAnother = life.isAnew && this.#life !== undefined && this.#life !== life;
+    if (isAnother || (this.#age !== undefined && life.since > this.#age))
       this.#broken('gap', `comes to ${life.name}, and was not told that what was before it is lost`);
     this.#age = Math.max(this.#age ?? 0, life.age);
+    this.#life = life;
   }
 
   /** What nobody was told of may be gone, if it was sent by then, and what stands before it is gone as well. */

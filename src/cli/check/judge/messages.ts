@@ -10,6 +10,8 @@ export interface Life {
   readonly age: number;
   /** It began in this age at the earliest: something was sent then, and stands in it, or before it. */
   since: number;
+  /** Somebody was told where it begins: it is not one that another went on in, which keeps the places of that one. */
+  isAnew: boolean;
 }
 
 /** What is known of one message in one log: what was stored before a loss may be stored once more after it. */
@@ -58,6 +60,8 @@ export interface Tries {
   unknown: number;
 }
 
+const BEFORE_THE_FIRST = /_0+$/;
+
 /** The messages of one channel, by their places once all of them are known. */
 export class ChannelLog {
   readonly name: string;
@@ -87,10 +91,14 @@ export class ChannelLog {
   /** The life of a position that is told in this age. What begins before it was there before it. */
   hear(offset: string, age: number): Life {
     const name = lifeOf(offset);
-    const known = this.#lives.get(name);
-    if (known !== undefined) return known;
+    const life = this.#lives.get(name) ?? this.#newLife(name, age);
+    life.isAnew ||= BEFORE_THE_FIRST.test(offset);
+    return life;
+  }
+
+  #newLife(name: string, age: number): Life {
     const later = [...this.#lives.values()].filter((life) => life.name > name);
-    const life = { name, age: Math.min(age, ...later.map((each) => each.age)), since: 0 };
+    const life = { name, age: Math.min(age, ...later.map((each) => each.age)), since: 0, isAnew: false };
     this.#lives.set(name, life);
     return life;
   }
