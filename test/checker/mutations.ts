@@ -44,11 +44,10 @@ function altered(
   event: HistoryEvent,
   random: Random,
 ): [string, Mutant['events']] {
-  const path = random.pick(leaves(event));
-  const alike = history.filter(({ kind }) => kind === event.kind);
-  const plausible = (isOnlyTrace(history, event, path) ? ofChannel(alike, event) : alike).map((each) =>
-    valueAt(each, path),
-  );
+  const isOnly = isOnlyTrace(history, event);
+  const path = random.pick(leaves(event).filter(([key]) => !(isOnly && key === 'channel')));
+  const alike = (isOnly ? ofChannel(history, event) : history).filter(({ kind }) => kind === event.kind);
+  const plausible = alike.map((each) => valueAt(each, path));
   const [before, value] = [
     valueAt(event, path),
     path[0] === 'atUs' ? (history[at - 1]?.atUs ?? -1) : undefined,
@@ -78,14 +77,14 @@ function withValue(value: unknown, [key, ...rest]: Path, leaf: unknown): unknown
 }
 
 /**
- * Between two losses a log may begin, be told of to one reader and be gone. Had it had another name, nobody could tell:
- * that of a log of another channel would do.
+ * Between two losses a log may begin, be told of to one reader and be gone. Had it had another name, or had it been on
+ * another channel, nobody could tell.
  */
-function isOnlyTrace(history: readonly HistoryEvent[], event: HistoryEvent, path: Path): boolean {
-  const offset = path[0] === 'offset' ? valueAt(event, path) : undefined;
+function isOnlyTrace(history: readonly HistoryEvent[], event: HistoryEvent): boolean {
+  const offset = valueAt(event, ['offset']);
   return (
     typeof offset === 'string' &&
-    ofChannel(history, event).every((each) => each === event || valueAt(each, path) !== offset)
+    ofChannel(history, event).every((each) => each === event || valueAt(each, ['offset']) !== offset)
   );
 }
 
