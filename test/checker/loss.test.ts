@@ -117,6 +117,14 @@ t.test('a loss / twice, and nobody published in between → as promised', async 
   ];
   const earlyAfter = [early.began(anew(0)), early.joined(anew(0), 'complete'), ...CLEAN.earlyAfter.slice(2)];
   breaks(t, { loss: twice, earlyAfter }, []);
+  const behind = { loss: twice.with(3, late.gap(anew(1, 'ee'))), earlyAfter };
+  breaks(t, behind, ['order'], 'nothing goes but by a loss: what follows a gap is from its beginning');
+  breaks(
+    t,
+    { ...behind, start: put(CLEAN.start, 0, beginning) },
+    [],
+    'and where retention takes it, it may be',
+  );
   breaks(t, { loss: twice.toSpliced(4, 1), earlyAfter }, [], 'it may not be known in which of them it is');
 });
 

@@ -6,7 +6,7 @@ import { DELIVERY_LIES } from './lies.js';
 import { LOSS_LIES } from './lies-of-losses.js';
 import { PUBLISHING_LIES } from './lies-of-publishing.js';
 import { clean, guarded, record, recordLosses } from './live.js';
-import { mutantOf, OPERATIONS } from './mutations.js';
+import { mayHaveBeen, mutantOf, OPERATIONS } from './mutations.js';
 import { Scene } from './scene.js';
 import { historyOf } from './story.js';
 
@@ -64,9 +64,11 @@ for (const [name, history] of Object.entries(histories)) {
     for (let count = 0; count < MUTANTS; count++) {
       const operation = OPERATIONS[count % OPERATIONS.length] ?? 'alter';
       const kind = kinds[Math.floor(count / OPERATIONS.length) % kinds.length] ?? 'end';
-      const mutant = mutantOf(history, random.pick(places.get(kind) ?? []), operation, random);
+      const at = random.pick(places.get(kind) ?? []);
+      const mutant = mutantOf(history, at, operation, random);
       tried.get(operation)?.add(kind);
-      if (mutant.events !== undefined && judge(mutant.events).clean) survivors.push(mutant.what);
+      if (mutant.events === undefined || !judge(mutant.events).clean) continue;
+      if (operation !== 'alter' || !mayHaveBeen(mutant.events, at)) survivors.push(mutant.what);
     }
     t.strictSame(survivors, []);
     for (const [operation, seen] of tried)

@@ -11,6 +11,33 @@ export interface Mutant {
   readonly events: readonly HistoryEvent[] | undefined;
 }
 
+/**
+ * Of a history with an altered event: whether it may have been so. Between two losses a log may begin, be told of to one reader and be gone. Had it had another
+ * name, or had that reader stood elsewhere in it, nobody could tell.
+ */
+export function mayHaveBeen(events: readonly HistoryEvent[], at: number): boolean {
+  const event = events[at];
+  const isTold = event?.kind === 'read.gap' || event?.kind === 'read.joined';
+  if (!isTold || event.offset === null || !events.some(isLoss)) return false;
+  const life = lifeOf(event.offset);
+  return !events.some(
+    (other) => other !== event && placesIn(other, event.channel).some((place) => lifeOf(place) === life),
+  );
+}
+
+const isLoss = (event: HistoryEvent) => event.kind === 'fault' && event.what === 'loss';
+
+/** The positions of a channel that an event tells of. */
+function placesIn(event: HistoryEvent, channel: string): string[] {
+  if (!('channel' in event) || event.channel !== channel) return [];
+  const [offset, from] = ['offset' in event ? event.offset : null, 'from' in event ? event.from : null];
+  return [offset, from].filter((place) => place !== null);
+}
+
+function lifeOf(offset: string): string {
+  return offset.slice(0, offset.lastIndexOf('_'));
+}
+
 export const OPERATIONS = ['drop', 'repeat', 'swap', 'alter'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
@@ -44,10 +71,8 @@ function altered(
   event: HistoryEvent,
   random: Random,
 ): [string, Mutant['events']] {
-  const isOnly = isOnlyTrace(history, event);
-  const path = random.pick(leaves(event).filter(([key]) => !(isOnly && key === 'channel')));
-  const alike = (isOnly ? ofChannel(history, event) : history).filter(({ kind }) => kind === event.kind);
-  const plausible = alike.map((each) => valueAt(each, path));
+  const path = random.pick(leaves(event));
+  const plausible = valuesAt(history, path, event.kind);
   const [before, value] = [
     valueAt(event, path),
     path[0] === 'atUs' ? (history[at - 1]?.atUs ?? -1) : undefined,
@@ -76,20 +101,9 @@ function withValue(value: unknown, [key, ...rest]: Path, leaf: unknown): unknown
   return { ...Object(value), [key]: withValue(Object(value)[key], rest, leaf) };
 }
 
-/**
- * Between two losses a log may begin, be told of to one reader and be gone. Had it had another name, or had it been on
- * another channel, nobody could tell.
- */
-function isOnlyTrace(history: readonly HistoryEvent[], event: HistoryEvent): boolean {
-  const offset = valueAt(event, ['offset']);
-  return (
-    typeof offset === 'string' &&
-    ofChannel(history, event).every((each) => each === event || valueAt(each, ['offset']) !== offset)
-  );
-}
-
-function ofChannel(history: readonly HistoryEvent[], event: HistoryEvent): HistoryEvent[] {
-  return history.filter((each) => valueAt(each, ['channel']) === valueAt(event, ['channel']));
+/** What other events of the kind have there. */
+function valuesAt(history: readonly HistoryEvent[], path: Path, kind: string): unknown[] {
+  return history.filter((event) => event.kind === kind).map((event) => valueAt(event, path));
 }
 
 /** Another value, one that looks right where there is such a one. */

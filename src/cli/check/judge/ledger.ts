@@ -33,13 +33,14 @@ type Heard = EventOf<'read.began' | 'read.joined' | 'read.stands' | 'read.gap' |
 export class Ledger {
   readonly channels = new Map<string, ChannelLog>();
   readonly plans = new Map<string, ReaderPlan>();
+  /** Nothing goes but by a loss. */
+  isWhole = false;
   readonly #findings: Findings;
   readonly #publishing: Publishing;
   readonly #trims: Trim[] = [];
   /** How many there are, by channel. */
   readonly #readersOfAll = new Map<string, number>();
   readonly #readings = new Map<string, Reading>();
-  #isWhole = false;
   #line = 0;
 
   constructor(findings: Findings) {
@@ -63,7 +64,7 @@ export class Ledger {
     switch (event.kind) {
       case 'begin':
         this.#publishing.run = event.run;
-        this.#isWhole = event.whole === true;
+        this.isWhole = event.whole === true;
         for (const plan of event.readers) this.#plan(plan);
         break;
       case 'channel.made':
@@ -145,7 +146,7 @@ export class Ledger {
   #isRightlyGone(message: Message): boolean {
     const { age } = this.#publishing;
     const since = message.life?.since ?? message.age ?? age;
-    if (this.#isWhole && since >= age) return false;
+    if (this.isWhole && since >= age) return false;
     return message.toldGone === 'all' || this.#mayBeGone(message);
   }
 

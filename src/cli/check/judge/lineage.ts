@@ -2,6 +2,7 @@ import type { EventOf, ReaderPlan } from '../history/events.js';
 import type { Findings } from './findings.js';
 import type { Ledger } from './ledger.js';
 import type { ChannelLog, Life, Message } from './messages.js';
+import { isBeforeTheFirst } from './messages.js';
 
 type ReadEvent = EventOf<
   'read.began' | 'read.joined' | 'read.received' | 'read.stands' | 'read.gap' | 'read.ended'
@@ -204,7 +205,7 @@ export class Lineage {
       this.#position = '-1';
       return;
     }
-    this.#checkPlace(offset);
+    this.#checkPlace(offset, !this.#ledger.isWhole);
     this.#life = this.#log.lifeOf(offset);
     this.#age = this.#life?.age;
     const goesOn = this.#log.countTo(offset);
@@ -240,9 +241,11 @@ export class Lineage {
     return mayBe && this.#log.keptBetween(from - 1, from, line).length === 0;
   }
 
-  /** A position is that before the first message, or that after one. */
-  #checkPlace(offset: string): void {
-    if (this.#log.places.has(offset) || this.#log.mayBeginAt(offset, this.#now.age)) return;
+  /** A position is that before the first message, or that after one, which in a log that was lost may be unknown. */
+  #checkPlace(offset: string, mayBeUnknown = true): void {
+    if (this.#log.places.has(offset)) return;
+    const isPossible = mayBeUnknown || isBeforeTheFirst(offset);
+    if (isPossible && this.#log.mayBeginAt(offset, this.#now.age)) return;
     const isBeforeKept = this.#log.trimmed > 0 && this.#log.countTo(offset) <= this.#log.trimmed;
     if (!isBeforeKept || !this.#log.hasLifeOf(offset))
       this.#broken('order', `is told that it stands at ${offset}, where nothing is`);

@@ -60,7 +60,10 @@ export interface Tries {
   unknown: number;
 }
 
-const BEFORE_THE_FIRST = /_0+$/;
+/** Of a position: that at the beginning of a log (`src/protocol/offset.ts`). */
+export function isBeforeTheFirst(offset: string): boolean {
+  return /_0+$/.test(offset);
+}
 
 /** The messages of one channel, by their places once all of them are known. */
 export class ChannelLog {
@@ -92,7 +95,7 @@ export class ChannelLog {
   hear(offset: string, age: number): Life {
     const name = lifeOf(offset);
     const life = this.#lives.get(name) ?? this.#newLife(name, age);
-    life.isAnew ||= BEFORE_THE_FIRST.test(offset);
+    life.isAnew ||= isBeforeTheFirst(offset);
     return life;
   }
 
