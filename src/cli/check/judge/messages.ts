@@ -1,7 +1,7 @@
 import type { EventOf } from '../history/events.js';
 
 /**
- * The positions of a channel that begin alike (docs/protocol.md). After a restart, and after a loss, a log goes on in
+ * The positions of a channel that begin alike (`src/protocol/offset.ts`). After a restart, and after a loss, a log goes on in
  * another. An age is the number of losses before.
  */
 export interface Life {
@@ -150,7 +150,7 @@ export class ChannelLog {
     return low;
   }
 
-  /** Whether any position of it is of the same life: the first part of an offset (docs/protocol.md). */
+  /** Whether any position of it is of the same life: the first part of an offset (`src/protocol/offset.ts`). */
   hasLifeOf(offset: string): boolean {
     const life = lifeOf(offset);
     return (
