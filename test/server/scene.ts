@@ -110,15 +110,21 @@ export function isProblem(t: Test, { status, headers, body }: RawResponse, refus
   t.match(JSON.parse(body), { type: 'about:blank', title: /./, detail: /./, advice: /./, ...refusal });
 }
 
+const watching = new Set<unknown[]>();
+const EVENTS = ['uncaughtExceptionMonitor', 'unhandledRejection'] as const;
+
+function noteUncaught(error: unknown): void {
+  for (const uncaught of watching) uncaught.push(error);
+}
+
 /** What nobody caught in this process from here on, errors and rejections alike. */
 export function watchUncaught(t: Test): readonly unknown[] {
   const uncaught: unknown[] = [];
-  const note = (error: unknown) => uncaught.push(error);
-  process.on('uncaughtExceptionMonitor', note);
-  process.on('unhandledRejection', note);
+  if (watching.size === 0) for (const event of EVENTS) process.on(event, noteUncaught);
+  watching.add(uncaught);
   t.teardown(() => {
-    process.off('uncaughtExceptionMonitor', note);
-    process.off('unhandledRejection', note);
+    watching.delete(uncaught);
+    if (watching.size === 0) for (const event of EVENTS) process.off(event, noteUncaught);
   });
   return uncaught;
 }
