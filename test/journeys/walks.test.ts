@@ -4,6 +4,7 @@ import t from 'tap';
 import { ACTIONS } from '../../src/core/policy/action.js';
 import type { EarshotOptions } from '../../src/server/options/options.js';
 import { appOn, eventually } from '../support/app.js';
+import { redisServer } from '../support/redis.js';
 import { dataFolder } from '../support/spawn.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { tcpProxy } from '../support/tcp-proxy.js';
@@ -31,12 +32,21 @@ const SERVERS = {
     whole: true,
   },
   durable: { options: { ...WHOLE, store: 'lmdb' }, whole: true },
+  /** Two, over one Redis: a connection comes to the one, the next one to the other. */
+  shared: { options: { retention: KEPT }, whole: true, nodes: 2 },
   forgetful: {
     options: { channels: { '**': { anonymous: [...ACTIONS], retention: { messages: 5 } } } },
     whole: false,
   },
-} satisfies Record<string, { readonly options: EarshotOptions; readonly whole: boolean }>;
+} satisfies Record<string, Server>;
 type ServerName = keyof typeof SERVERS;
+
+interface Server {
+  readonly options: EarshotOptions;
+  readonly whole: boolean;
+  /** Over one Redis; undefined: one, with a store of its own. */
+  readonly nodes?: number;
+}
 /** The publisher is one address, and faster than a session may be: what it was refused would look like lost. */
 const AS_FAST_AS_IT_GOES = { commandsPerSecond: 1e6, commandBurst: 1e6 };
 
@@ -64,7 +74,7 @@ const cutAfterBytes = fc.oneof(
 );
 const walk = fc
   .record({
-    server: fc.constantFrom<ServerName>('patient', 'hasty', 'durable', 'forgetful'),
+    server: fc.constantFrom<ServerName>('patient', 'hasty', 'durable', 'shared', 'forgetful'),
     kind: fc.constantFrom<keyof typeof KINDS>('offset', 'cursor', 'both'),
     channels: fc.integer({ min: 1, max: 3 }),
   })
@@ -91,13 +101,17 @@ interface Place {
 
 /** A server, with a hop before it for those who read; those who publish, and are to know that they have, come by themselves. */
 async function placeOn(t: Test, name: ServerName): Promise<Place> {
-  const { options, whole }: { readonly options: EarshotOptions; readonly whole: boolean } = SERVERS[name];
-  const limits = { ...options.limits, ...AS_FAST_AS_IT_GOES };
-  const { app, url, port } = await appOn(t, {
+  const { options, whole, nodes = 1 }: Server = SERVERS[name];
+  const store = nodes > 1 ? { store: (await redisServer(t)).url } : {};
+  const all: EarshotOptions = {
     ...options,
-    limits,
+    ...store,
+    limits: { ...options.limits, ...AS_FAST_AS_IT_GOES },
     ...(options.store === 'lmdb' && { data: dataFolder(t) }),
-  });
+  };
+  const { app, url, port } = await appOn(t, all);
+  const hop = await tcpProxy(t, port);
+  for (let node = 2; node <= nodes; node++) hop.leadTo(port, (await appOn(t, all)).port);
   const send = async (path: string, method: string, body: unknown = undefined) => {
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -107,7 +121,7 @@ async function placeOn(t: Test, name: ServerName): Promise<Place> {
   };
   return {
     whole,
-    hop: await tcpProxy(t, port),
+    hop,
     publish: [
       (channel, all) => Promise.all(all.map((data) => app.earshot.publish(channel, data))),
       (channel, all) => send(`/v1/stream/${channel}`, 'POST', all),
@@ -143,6 +157,7 @@ t.test(
       patient: await placeOn(t, 'patient'),
       hasty: await placeOn(t, 'hasty'),
       durable: await placeOn(t, 'durable'),
+      shared: await placeOn(t, 'shared'),
       forgetful: await placeOn(t, 'forgetful'),
     };
     const tally = new Tally();
