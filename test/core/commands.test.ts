@@ -154,7 +154,7 @@ t.test('internal / a store with a bug → told as `internal`, logged once, other
   const reply = await ann.ask({ type: 'publish', channel: 'a', data: 1 });
   t.match(reply, { type: 'error', code: 'internal', message: 'the server failed', advice: 'retry' });
   t.notMatch(JSON.stringify(reply), 'a bug', 'what it was is ours to know');
-  t.same(rig.logged, [{ error: bug, context: { session: ann.session.id } }]);
+  t.same(rig.logged, [{ error: bug, context: { session: ann.session.id, channel: 'a' } }]);
   store.faults.clear();
   await ann.publish('b', 2);
   t.same(bob.data(), [2], 'the session goes on, and so do others');
@@ -541,5 +541,5 @@ t.test('requests / a store with a bug → internal, logged once', async (t) => {
   const text = '{"type":"history","id":1,"channel":"a"}';
   const answer = await request(rig.node, 'r9', identityOf('ann'), 'user ann', text);
   t.match(JSON.parse(answer), { type: 'error', id: 1, code: 'internal' });
-  t.match(rig.logged, [{ error: /a bug in read/, context: { request: 'r9' } }]);
+  t.match(rig.logged, [{ error: /a bug in read/, context: { request: 'r9', channel: 'a' } }]);
 });

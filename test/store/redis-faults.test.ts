@@ -514,7 +514,7 @@ t.test('forged / what is none of ours → told as a fault, and the others are se
   await server.command('SPUBLISH', 'earshot:bus', '{"no":"news"}');
   await desk.append('a', 2);
   await desk.hears(/a appended 2/);
-  await desk.hears(/^fault Redis holds something that is none of ours/);
+  await desk.hears(/^fault channel a: Redis holds something that is none of ours/);
   await desk.append('b', 1);
   await server.command(
     'XADD',

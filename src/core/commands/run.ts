@@ -31,9 +31,10 @@ export function runRequest(context: CommandContext, requester: Requester, job: J
 async function answer(
   context: CommandContext,
   requester: Requester,
-  { type, id }: Command,
+  command: Command,
   work: () => Promise<void>,
 ): Promise<void> {
+  const { type, id } = command;
   const beganAt = context.uptimeMs();
   let outcome: 'ok' | ErrorCode = 'ok';
   try {
@@ -45,7 +46,8 @@ async function answer(
       requester.journal.refused(`${type}: ${error.code}`, about);
       requester.fail(error.code, error.message, id, error.details);
     } else {
-      requester.journal.error(error, about);
+      const channel = 'channel' in command ? command.channel : undefined;
+      requester.journal.error(error, { ...about, channel });
       requester.fail('internal', 'the server failed', id);
     }
   }

@@ -20,7 +20,7 @@ export interface EarsParts {
   /** It was watched until then: a time that `now` gave. */
   touch(channel: string, at: number | undefined): Promise<void>;
   readonly now: (() => number) | undefined;
-  onFault(error: unknown): void;
+  onFault(error: unknown, channel?: string): void;
 }
 
 /** One channel that is watched here, and how far it was told of. */
@@ -171,7 +171,7 @@ export class Ears {
     if (ear.users > 0 || !this.#forget(ear)) return;
     const { channel } = ear;
     const left = this.#leave(channel, this.#parts.now?.())
-      .catch((error: unknown) => this.#parts.onFault(error))
+      .catch((error: unknown) => this.#parts.onFault(error, channel))
       .finally(() => {
         if (this.#leaving.get(channel) === left) this.#leaving.delete(channel);
       });
@@ -265,7 +265,7 @@ export class Ears {
       await this.#lookAt(ear, isSure);
     } catch (error) {
       if (error instanceof Refused) throw error;
-      this.#parts.onFault(error);
+      this.#parts.onFault(error, ear.channel);
     }
   }
 

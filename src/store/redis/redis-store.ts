@@ -120,8 +120,8 @@ export class RedisStore implements Store {
     });
     this.#ears = new Ears({
       watchers,
-      onFault: (error) => {
-        if (!(error instanceof Refused)) this.#runner.fault(error);
+      onFault: (error, channel) => {
+        if (!(error instanceof Refused)) this.#runner.fault(error, channel);
       },
       subscribe: (channel) => this.#runner.guard(() => connection.subscribe(keys.topic(channel))),
       unsubscribe: (channel) => connection.unsubscribe(keys.topic(channel)),
@@ -260,11 +260,12 @@ export class RedisStore implements Store {
   #listen(connection: Connection, keys: Keys, heard: Heard, onFault: (error: Error) => void): void {
     heard.take({
       message: (topic, message) => {
+        const channel = topic === keys.bus ? undefined : keys.channelOf(topic);
         try {
-          if (topic === keys.bus) this.broadcast.hear(message.toString());
-          else this.#ears.hear(keys.channelOf(topic), message);
+          if (channel === undefined) this.broadcast.hear(message.toString());
+          else this.#ears.hear(channel, message);
         } catch (error) {
-          this.#runner.fault(error); // whoever can publish there must not end this process
+          this.#runner.fault(error, channel); // whoever can publish there must not end this process
         }
       },
       deaf: () => {

@@ -71,14 +71,14 @@ export class Runner {
       return await work();
     } catch (error) {
       if (error instanceof Refused || !isAway(error)) throw error;
-      this.fault(error);
+      if (this.#parts.connection.isReady) this.fault(error); // why it is not, the connection has told
       throw away(error);
     }
   }
 
-  /** Something went wrong that is nobody's fault who asks: told once a minute, where it is the same. */
-  fault(error: unknown): void {
-    const fault = error instanceof Error ? error : new Error(String(error));
+  /** Something went wrong that is nobody's fault who asks: told once a minute, where it is the same. With the channel, if it is of one. */
+  fault(error: unknown, channel?: string): void {
+    const fault = faultOf(error, channel);
     const now = performance.now();
     if (fault.message === this.#told && now - this.#toldAtMs < TOLD_AGAIN_MS) return;
     this.#told = fault.message;
@@ -92,6 +92,11 @@ export class Runner {
     const time = now === undefined ? '' : String(now());
     return [time, keys.topic(channel), saltOf(channel, salt), String(identityMs), ...bounds];
   }
+}
+
+function faultOf(error: unknown, channel: string | undefined): Error {
+  const fault = error instanceof Error ? error : new Error(String(error));
+  return channel === undefined ? fault : new Error(`channel ${channel}: ${fault.message}`, { cause: fault });
 }
 
 /** Of two channels that are made in the same millisecond the epochs differ too, as one may become a fork of the other. */

@@ -25,9 +25,12 @@ export interface ConnectionEvents {
   deaf(): void;
   /** Redis can be asked, after it could not; all that was heard before may be old. */
   back(): void;
-  /** It can't be asked any more. */
+  /** It can't be asked any more; again for each other reason why it still can't. */
   lost(error: Error): void;
 }
+
+/** Told of one time away. */
+const MAX_REASONS = 10;
 
 /** A client with what its types leave out: replies as bytes. */
 type Bytewise = Client & { evalshaBuffer: Eval; evalBuffer: Eval };
@@ -42,7 +45,8 @@ export class Connection {
   /** Of one server; in a cluster the library has one for each. */
   readonly #listener: Client;
   readonly #events: ConnectionEvents;
-  #wasLost = false;
+  /** Why it can't be asked, as far as that was told; undefined while it can. */
+  #reasons: Set<string> | undefined;
   #hasEnded = false;
 
   private constructor(client: Client, listener: Client, events: ConnectionEvents) {
@@ -142,7 +146,10 @@ export class Connection {
   #listen(): void {
     for (const client of this.#clients) {
       client.on('error', (error: Error) => this.#lose(error));
-      client.on('close', () => this.#lose(new Error('the connection was closed')));
+      client.on(
+        'close',
+        () => this.#reasons === undefined && this.#lose(new Error('the connection was closed')),
+      );
       client.on('ready', () => this.#find());
     }
     for (const event of ['+node', '-node', '+subscriber', '-subscriber'])
@@ -153,15 +160,16 @@ export class Connection {
   }
 
   #lose(error: Error): void {
-    if (this.#wasLost || this.#hasEnded) return;
-    this.#wasLost = true;
+    const reasons = this.#reasons ?? new Set();
+    if (this.#hasEnded || reasons.has(error.message) || reasons.size === MAX_REASONS) return;
+    this.#reasons = reasons.add(error.message);
     this.#events.lost(error);
   }
 
   #find(): void {
     if (!this.isReady || this.#hasEnded) return;
-    if (!this.#wasLost) return;
-    this.#wasLost = false;
+    if (this.#reasons === undefined) return;
+    this.#reasons = undefined;
     this.#events.deaf();
     this.#events.back();
   }
