@@ -12,8 +12,8 @@ export interface Mutant {
 }
 
 /**
- * Of a history with an altered event: whether it may have been so. Between two losses a log may begin, be told of to one reader and be gone. Had it had another
- * name, or had that reader stood elsewhere in it, nobody could tell.
+ * Of a history with an altered event: whether it may have been so. Between two losses a log may begin, be told of to one
+ * reader and be gone. Had it had another name, or had that reader stood elsewhere in it, nobody could tell.
  */
 export function mayHaveBeen(events: readonly HistoryEvent[], at: number): boolean {
   const event = events[at];

@@ -111,7 +111,8 @@ async function placeOn(t: Test, name: ServerName): Promise<Place> {
   };
   const { app, url, port } = await appOn(t, all);
   const hop = await tcpProxy(t, port);
-  for (let node = 2; node <= nodes; node++) hop.leadTo(port, (await appOn(t, all)).port);
+  const others = await Promise.all(Array.from({ length: nodes - 1 }, () => appOn(t, all)));
+  hop.leadTo(port, ...others.map((other) => other.port));
   const send = async (path: string, method: string, body: unknown = undefined) => {
     const headers = { 'content-type': 'application/json' };
     const init = body === undefined ? {} : { body: JSON.stringify(body) };

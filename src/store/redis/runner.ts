@@ -1,7 +1,7 @@
 import { Refused } from '../../protocol/refused.js';
 import type { Retention } from '../store.js';
 import type { Argument, Command, Connection, Script } from './link/connection.js';
-import { away, isAway } from './link/errors.js';
+import { away, isAway, isOfTheWay } from './link/errors.js';
 import type { Keys } from './link/keys.js';
 import { Reply, refusalFrom } from './words/reply.js';
 
@@ -71,7 +71,8 @@ export class Runner {
       return await work();
     } catch (error) {
       if (error instanceof Refused || !isAway(error)) throw error;
-      if (this.#parts.connection.isReady) this.fault(error); // why it is not, the connection has told
+      const isTold = isOfTheWay(error) && !this.#parts.connection.isReady; // by the connection, with the reason
+      if (!isTold) this.fault(error);
       throw away(error);
     }
   }

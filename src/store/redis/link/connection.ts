@@ -146,10 +146,9 @@ export class Connection {
   #listen(): void {
     for (const client of this.#clients) {
       client.on('error', (error: Error) => this.#lose(error));
-      client.on(
-        'close',
-        () => this.#reasons === undefined && this.#lose(new Error('the connection was closed')),
-      );
+      client.on('close', () => {
+        if (this.#reasons === undefined) this.#lose(new Error('the connection was closed'));
+      });
       client.on('ready', () => this.#find());
     }
     for (const event of ['+node', '-node', '+subscriber', '-subscriber'])

@@ -30,7 +30,8 @@ export function away(error: unknown): Refused {
   return new Refused('unavailable', wordsOf(error) ?? 'the store does not answer');
 }
 
-function isOfTheWay(error: unknown): boolean {
+/** True for what Redis has not said itself. */
+export function isOfTheWay(error: unknown): boolean {
   return error instanceof Error && error.name !== 'ReplyError';
 }
 
