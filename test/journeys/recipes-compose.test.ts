@@ -6,7 +6,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { eventually } from '../support/app.js';
 import { startChild } from '../support/child.js';
-import { build, dockerfileFaults } from '../support/dockerfile.js';
+import { build, dockerfileFaults, PATIENT_NPM } from '../support/dockerfile.js';
 import type { Environment } from '../support/recipe-nodes.js';
 import { folderFor, OPEN, recipeRedis, secretFile, settingsWith } from '../support/recipe-nodes.js';
 import { part, replaced } from '../support/recipes.js';
@@ -138,14 +138,14 @@ t.test(`${RECIPE} / Dockerfile → its linter has nothing against it, and finds 
 /** Its `package.json` and lockfile, with this Earshot as it would be published. */
 async function withPackage(folder: string): Promise<void> {
   const npm = async (...args: readonly string[]) => {
-    const { code, stdout, stderr } = await runProcess('npm', args, { cwd: folder });
+    const { code, stdout, stderr } = await runProcess('npm', args, { cwd: folder, env: PATIENT_NPM });
     if (code !== 0) throw new Error(stderr);
     return stdout.trim();
   };
   const packed = await npm('pack', '--silent', '--ignore-scripts', '--pack-destination', folder, ROOT);
   const dependencies = { earshot: `file:${join(folder, packed)}` };
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
-  await npm('install', '--package-lock-only', '--prefer-offline');
+  await npm('install', '--package-lock-only');
 }
 
 t.test(

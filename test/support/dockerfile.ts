@@ -16,6 +16,8 @@ export interface Image {
 type Step = (image: Image, text: string, context: string) => void | Promise<void>;
 
 const RUN_TIMEOUT_MS = 100_000;
+/** What npm has in its cache is good enough, and a registry that hangs is asked again: the recipe is tried, not the network. */
+export const PATIENT_NPM = { npm_config_prefer_offline: 'true', npm_config_fetch_timeout: '15000' } as const;
 
 /** The instructions that can be carried out here. */
 const STEPS: Readonly<Record<string, Step>> = {
@@ -67,7 +69,7 @@ async function run({ folder, env }: Image, command: string): Promise<void> {
   const ours = Object.keys(process.env).filter((name) => name.startsWith('npm_')); // of the npm that runs the tests
   const { code, stdout, stderr } = await runProcess('sh', ['-c', command], {
     cwd: folder,
-    env: { ...Object.fromEntries(ours.map((name) => [name, undefined])), ...env },
+    env: { ...Object.fromEntries(ours.map((name) => [name, undefined])), ...PATIENT_NPM, ...env },
     timeoutMs: RUN_TIMEOUT_MS,
   });
   if (code !== 0) throw new Error(`${command} ended with ${code}: ${stdout}${stderr}`);
