@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../../src/cli/check/history/events.js';
 import { parsed } from '../../src/cli/check/history/file.js';
+import { lifeOf } from '../../src/cli/check/judge/messages.js';
 import type { Random } from '../../src/cli/check/load/random.js';
 
 /** A history that differs from another in one thing, as it would stand in a file: a line is an event, or none. */
@@ -32,10 +33,6 @@ function placesIn(event: HistoryEvent, channel: string): string[] {
   if (!('channel' in event) || event.channel !== channel) return [];
   const [offset, from] = ['offset' in event ? event.offset : null, 'from' in event ? event.from : null];
   return [offset, from].filter((place) => place !== null);
-}
-
-function lifeOf(offset: string): string {
-  return offset.slice(0, offset.lastIndexOf('_'));
 }
 
 export const OPERATIONS = ['drop', 'repeat', 'swap', 'alter'] as const;

@@ -175,6 +175,7 @@ export class ChannelLog {
   }
 }
 
-function lifeOf(offset: string): string {
+/** What the positions of one log begin with (`src/protocol/offset.ts`). */
+export function lifeOf(offset: string): string {
   return offset.slice(0, offset.lastIndexOf('_'));
 }
