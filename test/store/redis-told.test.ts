@@ -34,11 +34,15 @@ t.test('a Redis that is silent, and many who ask → in one line', async (t) => 
   await desk.hears(/recovery/);
 });
 
-t.test('a state that is none of ours / the channel is looked at → which one it is', async (t) => {
+t.test('a state that is none of ours / looked at, written or read → which channel it is', async (t) => {
   const redis = await redisServer(t);
   const desk = await RedisDesk.open(t, redis.url);
   await desk.watch('chat/kitchen');
   await redis.command('SET', 'earshot:c:{chat/kitchen}', '{}');
   for (let look = 0; look < 20; look++) await desk.store.sweep();
   t.match(faults(desk), [/^fault channel chat\/kitchen: /]);
+  await redis.command('SET', 'earshot:c:{chat/kitchen}', '{no state');
+  const named = { name: 'ChannelFault', message: /^channel chat\/kitchen: ERR / };
+  await t.rejects(desk.append('chat/kitchen', 1), named);
+  await t.rejects(desk.data('chat/kitchen'), named);
 });

@@ -2,6 +2,7 @@ import { Refused } from '../../protocol/refused.js';
 import type { Retention } from '../store.js';
 import type { Argument, Command, Connection, Script } from './link/connection.js';
 import { away, isAway, isOfTheWay } from './link/errors.js';
+import { ChannelFault } from './link/fault.js';
 import type { Keys } from './link/keys.js';
 import { Reply, refusalFrom } from './words/reply.js';
 
@@ -43,7 +44,10 @@ export class Runner {
     this.#parts = parts;
   }
 
-  /** Throws what the script refuses, and `unavailable` where it can't be asked; in that case it may have been done. */
+  /**
+   * Throws what the script refuses, `unavailable` where it can't be asked (then it may have been done), and a ChannelFault
+   * where Redis finds what it can't work with.
+   */
   async run(
     script: Script,
     channel: string,
@@ -52,7 +56,10 @@ export class Runner {
   ): Promise<Answer> {
     const { connection, keys, ended, released } = this.#parts;
     const places = [...keys.channel(channel), ...moreKeys];
-    const items = await this.guard(() => connection.run(script, places, [...this.#common(channel), ...own]));
+    const args = [...this.#common(channel), ...own];
+    const items = await this.guard(() => connection.run(script, places, args)).catch((error: unknown) => {
+      throw error instanceof Refused ? error : faultOf(error, channel);
+    });
     const reply = new Reply(items);
     const [epoch, source, token] = [reply.text(), reply.text(), reply.text()];
     if (epoch !== '') await ended(channel, epoch);
@@ -97,7 +104,7 @@ export class Runner {
 
 function faultOf(error: unknown, channel: string | undefined): Error {
   const fault = error instanceof Error ? error : new Error(String(error));
-  return channel === undefined ? fault : new Error(`channel ${channel}: ${fault.message}`, { cause: fault });
+  return channel === undefined || fault instanceof ChannelFault ? fault : new ChannelFault(channel, fault);
 }
 
 /** Of two channels that are made in the same millisecond the epochs differ too, as one may become a fork of the other. */

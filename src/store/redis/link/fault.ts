@@ -6,3 +6,12 @@ export class RedisFault extends Error {
     super(`the store ${where} ${what}`);
   }
 }
+
+/** What is wrong with one channel, in the words of whoever found it. */
+export class ChannelFault extends Error {
+  override readonly name = 'ChannelFault';
+
+  constructor(channel: string, cause: Error) {
+    super(`channel ${channel}: ${cause.message}`, { cause });
+  }
+}
